@@ -142,7 +142,7 @@ bench-peers: $(PEERS)/ready ## Longshore beside sqs-consumer, squiss-ts, a boto3
 deploy-test: deploy/node_modules/ready $(if $(DEPLOY_SKIP_LINT),,$(DEPLOY)/python/ready) $(if $(DEPLOY_SKIP_VELOCITY),,deploy/build/velocity/Render.class) ## the deployment's checks; LONGSHORE_SKIP_VELOCITY=1 leaves out those that need Java, LONGSHORE_SKIP_PYTHON=1 cfn-lint
 	$(if $(DEPLOY_SKIP_VELOCITY),@echo "skipped: the mapping templates on Velocity (LONGSHORE_SKIP_VELOCITY=1)")
 	cd deploy && npm run --silent test
-	$(if $(DEPLOY_SKIP_LINT),@echo "skipped: cfn-lint (LONGSHORE_SKIP_PYTHON=1)",$(DEPLOY)/python/bin/cfn-lint deploy/template.json deploy/build/shapes/*.json)
+	$(if $(DEPLOY_SKIP_LINT),@echo "skipped: cfn-lint (LONGSHORE_SKIP_PYTHON=1)",$(DEPLOY)/python/bin/cfn-lint deploy/stacks/*.json deploy/build/shapes/*.json)
 
 test-helm: $(if $(DEPLOY_SKIP_LINT),,deploy/node_modules/ready $(DEPLOY)/helm/ready $(WORKER)) ## the chart in deploy/helm, rendered and checked with the schemas of Kubernetes and KEDA; LONGSHORE_SKIP_PYTHON=1 leaves it out
 	$(if $(DEPLOY_SKIP_LINT),@echo "skipped: the chart in deploy/helm (LONGSHORE_SKIP_PYTHON=1)",$(DEPLOY)/helm/bin/python deploy/test/helm/main.py $(PROGRAM))
@@ -150,7 +150,7 @@ test-helm: $(if $(DEPLOY_SKIP_LINT),,deploy/node_modules/ready $(DEPLOY)/helm/re
 test-systemd: ## the unit in deploy/systemd, verified; skipped, and says so, without systemd-analyze
 	deploy/test/systemd.sh
 
-test-deploy: deploy/node_modules/ready ## deploy/template.json in LocalStack, and requests through it and the worker; LONGSHORE_EMULATOR names a LocalStack that runs already
+test-deploy: deploy/node_modules/ready ## the templates of deploy/stacks in LocalStack, and requests through it and the worker; LONGSHORE_EMULATOR names a LocalStack that runs already
 	$(if $(LONGSHORE_PROGRAM),,cargo build --locked)
 	cd deploy && npm run --silent build
 	LONGSHORE_PROGRAM=$(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore) deploy/test/emulated/run.sh $(DEPLOY)/localstack
@@ -169,7 +169,7 @@ page-pictures: $(WORKER) ## take the pictures of the live page in docs/page anew
 simulate-scaling: deploy/node_modules/ready ## run the template's scaling, the CDK's pattern and KEDA on the traces of deploy/sim, and write the tables of docs/scaling.md anew
 	cd deploy && npm run --silent simulate
 
-deploy-template: deploy/node_modules/ready ## write deploy/template.json anew
+deploy-template: deploy/node_modules/ready ## write the templates of deploy/stacks anew
 	cd deploy && npm run --silent template
 
 dashboards-test: dashboards/node_modules/ready $(PROMETHEUS) ## the dashboards' and alerts' checks; LONGSHORE_SKIP_PROMETHEUS=1 leaves out those that need Prometheus

@@ -58,7 +58,7 @@ it('every request to the REST API has a key and a signature unless the settings 
 
 it('every request template names the queue of its stage', () => {
   const template = templateOf('standard');
-  assert.deepEqual(template.only('AWS::ApiGateway::Stage').Variables, { queueUrl: { Ref: 'Queue' } });
+  assert.deepEqual(template.only('AWS::ApiGateway::Stage').Variables, { queueUrl: { 'Fn::Sub': 'https://sqs.${AWS::Region}.${AWS::URLSuffix}/${AWS::AccountId}/orders-test-queue' } });
   for (const method of methods(template)) {
     for (const text of requestTemplates(template, method)) assert.match(text, /"QueueUrl":"\$stageVariables\.queueUrl"/);
   }
@@ -80,9 +80,9 @@ it('both APIs write by one role, which may send to the queue and use its key and
   ]);
   assert.equal(credentials.size, 1);
   const [send, encrypt, ...others] = template.resource('ApiRole').Policies[0].PolicyDocument.Statement;
-  assert.deepEqual([send.Action, send.Resource, others], ['sqs:SendMessage', { 'Fn::GetAtt': ['Queue', 'Arn'] }, []]);
+  assert.deepEqual([send.Action, send.Resource, others], ['sqs:SendMessage', { 'Fn::Sub': 'arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:orders-test-queue' }, []]);
   assert.deepEqual(encrypt.Action, ['kms:Decrypt', 'kms:GenerateDataKey']);
-  assert.deepEqual(encrypt.Resource, { 'Fn::GetAtt': ['Key', 'Arn'] });
+  assert.deepEqual(encrypt.Resource, { 'Fn::ImportValue': 'orders-test-key' });
 });
 
 it('the HTTP API sends whole bodies, each with the id of its request', () => {

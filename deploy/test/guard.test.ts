@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { STACKS } from '../app/names.ts';
 import { SHAPES } from './shapes.ts';
 import { file } from './source.ts';
 import { templateOf } from './template_of.ts';
@@ -35,7 +36,7 @@ describe('cfn-guard', () => {
     it(`finds nothing: ${shape}`, () => assert.equal(broken(templateOf(shape).json), undefined));
   }
 
-  it('finds nothing: template.json', () => assert.equal(broken(JSON.parse(file('deploy/template.json'))), undefined));
+  for (const kind of STACKS) it(`finds nothing: stacks/${kind}.json`, () => assert.equal(broken(JSON.parse(file(`deploy/stacks/${kind}.json`))), undefined));
 
   /** By the rule that it breaks, what is done to a template. */
   const damage: Record<string, [type: string, (properties: any, resource: any) => void]> = {
@@ -47,6 +48,7 @@ describe('cfn-guard', () => {
     containers_are_hardened: ['AWS::ECS::TaskDefinition', (properties) => delete properties.ContainerDefinitions[1].ReadonlyRootFilesystem],
     services_scale_and_roll_back: ['AWS::ECS::Service', (properties) => (properties.DesiredCount = 1)],
     roles_name_their_actions: ['AWS::IAM::Role', (properties) => (properties.Policies[0].PolicyDocument.Statement[0].Action = 'sqs:*')],
+    attached_policies_name_their_actions: ['AWS::IAM::Policy', (properties) => (properties.PolicyDocument.Statement[0].Action = 'logs:*')],
     nothing_comes_in_from_the_internet: ['AWS::EC2::SecurityGroup', (properties) => (properties.SecurityGroupIngress = [{ CidrIp: '0.0.0.0/0' }])],
     requests_are_read_or_refused: ['AWS::ApiGateway::Method', (properties) => (properties.Integration.PassthroughBehavior = 'WHEN_NO_MATCH')],
   };

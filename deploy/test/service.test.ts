@@ -1,7 +1,7 @@
 // The fleet: its tasks, its roles and its network.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { WORKER_ACTIONS } from '../lib/task/roles.ts';
+import { WORKER_ACTIONS } from '../lib/service/roles.ts';
 import { calledActions } from './called_actions.ts';
 import { SHAPES } from './shapes.ts';
 import { file } from './source.ts';
@@ -30,10 +30,10 @@ it('the task role allows exactly the actions that the worker calls', () => {
 
 it('each action is allowed on its own resource only', () => {
   const statements: { Action: string | string[]; Resource: unknown }[] = templateOf('standard').resource('TaskRole').Policies[0].PolicyDocument.Statement;
-  const on = (id: string) => statements.filter(({ Resource }) => JSON.stringify(Resource).includes(`"${id}"`)).flatMap(({ Action }) => Action);
-  assert.deepEqual(on('Queue'), WORKER_ACTIONS.queue);
-  assert.deepEqual(on('Dlq'), WORKER_ACTIONS.dlq);
-  assert.deepEqual(on('Topic'), WORKER_ACTIONS.topic);
+  const on = (id: string) => statements.filter(({ Resource }) => JSON.stringify(Resource).includes(`:orders-test-${id}"`)).flatMap(({ Action }) => Action);
+  assert.deepEqual(on('queue'), WORKER_ACTIONS.queue);
+  assert.deepEqual(on('dlq'), WORKER_ACTIONS.dlq);
+  assert.deepEqual(on('topic'), WORKER_ACTIONS.topic);
 });
 
 it('a worker that tells no topic may publish to none', () => {

@@ -1,8 +1,8 @@
 // Settings: ranges, and all problems at once.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { readSettings, SettingsError } from '../lib/read_settings.ts';
-import { eachSetting } from '../lib/settings.ts';
+import { readSettings, SettingsError } from '../app/read_settings.ts';
+import { eachSetting } from '../app/settings.ts';
 import { SHAPES } from './shapes.ts';
 
 const FINE = SHAPES['standard'] ?? {};

@@ -1,12 +1,9 @@
 // The HTTP API: the cheaper door, one message a request, SQS's own answers.
 import { CfnApi, CfnIntegration, CfnRoute, CfnStage } from 'aws-cdk-lib/aws-apigatewayv2';
-import type { Role } from 'aws-cdk-lib/aws-iam';
-import type { CfnLogGroup } from 'aws-cdk-lib/aws-logs';
+import { Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
-import type { Names } from '../names.ts';
-import type { QueueRef } from '../queues.ts';
-import type { Settings } from '../settings.ts';
 import { accessLogFormat } from './access_log.ts';
+import type { ApiOptions, ApiParts, MadeApi } from './sqs_api.ts';
 
 /**
  * The attributes of every message. They are JSON, into which this kind of API writes a variable without escaping it: only what
@@ -20,53 +17,44 @@ const ROUTES = [
   { id: 'HttpOlderSend', route: 'GET /v1/send', body: '$request.querystring.MessageBody' },
 ];
 
-/** What the API needs of the rest. */
-export interface HttpApiProps {
-  readonly settings: Settings;
-  readonly names: Names;
-  readonly queue: QueueRef;
-  readonly role: Role;
-  readonly logs: CfnLogGroup;
-}
+/** What CloudWatch calls an HTTP API's metrics. */
+const METRICS = { requests: 'Count', failures: '5xx' };
 
-/** Makes the API with its one stage; its id and its URL. */
-export function addHttpApi(scope: Construct, props: HttpApiProps): { id: string; url: string } {
-  const api = new CfnApi(scope, 'HttpApi', { name: props.names.httpApi, protocolType: 'HTTP' });
-  for (const route of ROUTES) addRoute(scope, api, route, props);
+/** Makes the API with its one stage. */
+export function addHttpApi(scope: Construct, parts: ApiParts, options: ApiOptions): MadeApi & { id: string } {
+  const { authorization = 'AWS_IAM', throttling = 100 } = options;
+  const api = new CfnApi(scope, 'HttpApi', { name: `${parts.prefix}-http-api`, protocolType: 'HTTP' });
+  for (const route of ROUTES) addRoute(scope, api, route, parts, authorization);
   new CfnStage(scope, 'HttpStage', {
     apiId: api.ref,
     stageName: '$default',
     autoDeploy: true,
-    defaultRouteSettings: {
-      throttlingRateLimit: props.settings.API_THROTTLING,
-      throttlingBurstLimit: props.settings.API_THROTTLING,
-      detailedMetricsEnabled: true,
-    },
-    accessLogSettings: { destinationArn: props.logs.attrArn, format: accessLogFormat('http') },
+    defaultRouteSettings: { throttlingRateLimit: throttling, throttlingBurstLimit: throttling, detailedMetricsEnabled: true },
+    accessLogSettings: { destinationArn: parts.logs.logGroupArn, format: accessLogFormat('http') },
   });
-  return { id: api.ref, url: api.attrApiEndpoint };
+  return { id: api.ref, url: api.attrApiEndpoint, metric: (name) => httpApiMetric(api.ref, name) };
 }
 
-function addRoute(scope: Construct, api: CfnApi, { id, route, body }: (typeof ROUTES)[number], props: HttpApiProps): void {
+/** A metric of the HTTP API with this id. */
+export function httpApiMetric(apiId: string, name: keyof typeof METRICS): Metric {
+  return new Metric({ namespace: 'AWS/ApiGateway', metricName: METRICS[name], dimensionsMap: { ApiId: apiId } });
+}
+
+function addRoute(scope: Construct, api: CfnApi, { id, route, body }: (typeof ROUTES)[number], { queue, role }: ApiParts, authorizationType: string): void {
   const integration = new CfnIntegration(scope, `${id}Integration`, {
     apiId: api.ref,
     integrationType: 'AWS_PROXY',
     integrationSubtype: 'SQS-SendMessage',
     payloadFormatVersion: '1.0',
-    credentialsArn: props.role.roleArn,
+    credentialsArn: role.roleArn,
     requestParameters: {
-      QueueUrl: props.queue.url,
+      QueueUrl: queue.queueUrl,
       MessageBody: body,
       MessageAttributes: ATTRIBUTES,
-      ...(props.settings.FIFO === 'yes' ? { MessageGroupId: groupOf(route) } : {}),
+      ...(queue.fifo ? { MessageGroupId: groupOf(route) } : {}),
     },
   });
-  new CfnRoute(scope, id, {
-    apiId: api.ref,
-    routeKey: route,
-    authorizationType: props.settings.API_AUTHORIZATION,
-    target: `integrations/${integration.ref}`,
-  });
+  new CfnRoute(scope, id, { apiId: api.ref, routeKey: route, authorizationType, target: `integrations/${integration.ref}` });
 }
 
 /** The older route knows no groups: each of its messages is one. */

@@ -7,6 +7,7 @@ import {
   IntegrationType,
   type CfnDeployment,
   type CfnStage,
+  CfnUsagePlanKey,
   EndpointType,
   type IModel,
   type IRequestValidator,
@@ -16,78 +17,85 @@ import {
   RestApi,
   type Stage,
 } from 'aws-cdk-lib/aws-apigateway';
-import type { Role } from 'aws-cdk-lib/aws-iam';
+import { Metric } from 'aws-cdk-lib/aws-cloudwatch';
+import type { IRole } from 'aws-cdk-lib/aws-iam';
 import { CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2';
 import type { Construct } from 'constructs';
-import type { Names } from '../names.ts';
 import { lookUp } from '../mapping.ts';
 import { accessLogFormat } from './access_log.ts';
 import { addGatewayResponses } from './gateway_responses.ts';
-import type { HttpApiProps } from './http.ts';
 import { BATCH, message } from './models.ts';
 import { answersOf, QUEUE_URL, type Route, routes } from './rest_routes.ts';
+import { type ApiParts, type MadeApi, queuePath, type RestApiOptions } from './sqs_api.ts';
 import { template } from './templates.ts';
 
-/** Makes the API with its stage; its name, its URL and the id of its key. */
-export function addRestApi(scope: Construct, props: HttpApiProps): { name: string; url: string; keyId: string } {
-  const { settings, names } = props;
+/** What CloudWatch calls a REST API's metrics. */
+const METRICS = { requests: 'Count', failures: '5XXError' };
+
+/** Makes the API with its stage; with the id of its key. */
+export function addRestApi(scope: Construct, parts: ApiParts, options: RestApiOptions): MadeApi & { keyId: string } {
+  const name = `${parts.prefix}-rest-api`;
+  const { throttling = 100, stageName = 'prod' } = options;
+  const throttle = { throttlingRateLimit: throttling, throttlingBurstLimit: throttling };
   const api = new RestApi(scope, 'RestApi', {
-    restApiName: names.restApi,
+    restApiName: name,
     endpointTypes: [EndpointType.REGIONAL],
     cloudWatchRole: true,
-    deployOptions: {
-      stageName: 'stage',
-      variables: { [QUEUE_URL]: props.queue.url },
-      tracingEnabled: true,
-    },
+    deployOptions: { stageName: 'stage', variables: { [QUEUE_URL]: parts.queue.queueUrl }, tracingEnabled: true },
   });
   const stage = api.deploymentStage.node.defaultChild as CfnStage;
   // The construct makes its id of the stage's name, which a parameter cannot be part of.
-  stage.stageName = settings.STAGE;
-  const throttle = { throttlingRateLimit: settings.API_THROTTLING, throttlingBurstLimit: settings.API_THROTTLING };
+  stage.stageName = stageName;
   stage.methodSettings = [{ httpMethod: '*', resourcePath: '/*', metricsEnabled: true, ...throttle }];
-  stage.accessLogSetting = { destinationArn: props.logs.attrArn, format: accessLogFormat('rest') };
+  stage.accessLogSetting = { destinationArn: parts.logs.logGroupArn, format: accessLogFormat('rest') };
   const deployment = api.latestDeployment?.node.defaultChild as CfnDeployment;
   deployment.description = undefined;
   // The stack has outputs of its own.
   api.node.tryRemoveChild('Endpoint');
   addGatewayResponses(api);
-  addRoutes(api, props);
-  if (settings.WAF_ACL_ARN !== undefined) {
-    new CfnWebACLAssociation(scope, 'Waf', { resourceArn: api.deploymentStage.stageArn, webAclArn: settings.WAF_ACL_ARN });
-  }
-  const keyId = addKeyAndPlan(api, api.deploymentStage, props);
-  return { name: names.restApi, url: api.url, keyId };
+  addRoutes(api, parts, options);
+  if (options.webAclArn !== undefined) new CfnWebACLAssociation(scope, 'Waf', { resourceArn: api.deploymentStage.stageArn, webAclArn: options.webAclArn });
+  const keyId = addKeyAndPlan(api, api.deploymentStage, parts.prefix, throttling);
+  return { url: api.url, keyId, metric: (of) => restApiMetric(name, of) };
 }
 
-function addRoutes(api: RestApi, { settings, names, role }: HttpApiProps): void {
+/** A metric of the REST API of this name. */
+export function restApiMetric(apiName: string, name: keyof typeof METRICS): Metric {
+  return new Metric({ namespace: 'AWS/ApiGateway', metricName: METRICS[name], dimensionsMap: { ApiName: apiName } });
+}
+
+function addRoutes(api: RestApi, { queue, role }: ApiParts, { authorization = 'AWS_IAM', messageSchema }: RestApiOptions): void {
   const validator = api.addRequestValidator('Validator', { validateRequestBody: true, validateRequestParameters: true });
-  const models = { message: model(api, 'MessageModel', message(settings.MESSAGE_SCHEMA)), batch: model(api, 'BatchModel', BATCH) };
-  for (const route of routes(settings)) addRoute(api, route, { role, settings, names, validator, models });
+  const models = { message: model(api, 'MessageModel', message(messageSchema)), batch: model(api, 'BatchModel', BATCH) };
+  const shared = { uri: queuePath(queue), role, authorization: authorization as AuthorizationType, validator, models };
+  for (const route of routes(queue.fifo)) addRoute(api, route, shared);
 }
 
-interface Shared extends Pick<HttpApiProps, 'role' | 'settings' | 'names'> {
+interface Shared {
+  readonly uri: string;
+  readonly role: IRole;
+  readonly authorization: AuthorizationType;
   readonly validator: IRequestValidator;
   readonly models: { readonly message: IModel; readonly batch: IModel };
 }
 
-function addRoute(api: RestApi, route: Route, { role, settings, names, validator, models }: Shared): void {
+function addRoute(api: RestApi, route: Route, shared: Shared): void {
   const { parameter } = route;
-  api.root.resourceForPath(route.path).addMethod(route.method, sending(api, route, role, names), {
+  api.root.resourceForPath(route.path).addMethod(route.method, sending(api, route, shared), {
     apiKeyRequired: true,
-    authorizationType: settings.API_AUTHORIZATION as AuthorizationType,
-    requestValidator: validator,
+    authorizationType: shared.authorization,
+    requestValidator: shared.validator,
     methodResponses: answersOf(route, (text) => text).map(({ statusCode }) => ({ statusCode })),
     ...(parameter
       ? { requestParameters: { [`method.request.querystring.${parameter}`]: true } }
-      : { requestModels: { 'application/json': models[route.model ?? 'message'] } }),
+      : { requestModels: { 'application/json': shared.models[route.model ?? 'message'] } }),
   });
 }
 
-function sending(api: RestApi, route: Route, role: Role, { within, fifoSuffix }: Names): Integration {
+function sending(api: RestApi, route: Route, { uri, role }: Shared): Integration {
   return new Integration({
     type: IntegrationType.AWS,
-    uri: within('arn:${AWS::Partition}:apigateway:${AWS::Region}:sqs:path/${AWS::AccountId}/{prefix}-queue' + fifoSuffix),
+    uri,
     integrationHttpMethod: 'POST',
     options: {
       credentialsRole: role,
@@ -111,7 +119,7 @@ function request(api: RestApi, text: string): string {
 /** A template that several methods have, kept once. */
 function once(api: RestApi, text: string): string {
   const key = createHash('sha256').update(text).digest('hex').slice(0, 8);
-  return lookUp(api, 'Templates', key, { [key]: text });
+  return lookUp(api, 'LongshoreTemplates', key, { [key]: text });
 }
 
 function model(api: RestApi, id: string, schema: object): IModel {
@@ -122,13 +130,14 @@ function model(api: RestApi, id: string, schema: object): IModel {
   return added as Model;
 }
 
-function addKeyAndPlan(api: RestApi, stage: Stage, { settings, names }: HttpApiProps): string {
-  const key = api.addApiKey('ApiKey', { description: names.within('{prefix}: the first client') });
+function addKeyAndPlan(api: RestApi, stage: Stage, prefix: string, limit: number): string {
+  const key = api.addApiKey('ApiKey', { description: `${prefix}: the first client` });
   const plan = api.addUsagePlan('UsagePlan', {
-    name: names.restApi,
-    throttle: { rateLimit: settings.API_THROTTLING, burstLimit: settings.API_THROTTLING },
+    name: `${prefix}-rest-api`,
+    throttle: { rateLimit: limit, burstLimit: limit },
     apiStages: [{ api, stage }],
   });
-  plan.addApiKey(key, { overrideLogicalId: 'RestApiUsagePlanKey' });
+  // The construct would name it by the path of the key, stack and all.
+  new CfnUsagePlanKey(plan, 'Key', { keyId: key.keyId, keyType: 'API_KEY', usagePlanId: plan.usagePlanId });
   return key.keyId;
 }

@@ -1,6 +1,5 @@
 // The routes of the REST API: what each sends to SQS, and how SQS's answers come back.
 import type { IntegrationResponse } from 'aws-cdk-lib/aws-apigateway';
-import type { Settings } from '../settings.ts';
 import { template } from './templates.ts';
 
 /** The stage variable that has the queue's URL, so that the templates are the same everywhere. */
@@ -21,8 +20,8 @@ export interface Route {
   readonly parameter?: string;
 }
 
-/** All routes to this queue. */
-export function routes(settings: Settings): Route[] {
+/** All routes to a queue of this kind. */
+export function routes(fifo: boolean): Route[] {
   const queueUrl = `$stageVariables.${QUEUE_URL}`;
   const json = ['application/json'];
   const older = (path: string, parameter: string, done: string): Route => ({
@@ -30,7 +29,7 @@ export function routes(settings: Settings): Route[] {
     path,
     action: 'SendMessage',
     contentTypes: json,
-    template: template('send_parameter.vtl', { queueUrl, fifoGroup: olderGroup(settings) }),
+    template: template('send_parameter.vtl', { queueUrl, fifoGroup: olderGroup(fifo) }),
     done: { statusCode: '200', template: template(done) },
     parameter,
   });
@@ -77,6 +76,6 @@ export function answersOf({ done }: Route, place: (template: string) => string):
 }
 
 /** The older routes know no groups: each of their messages is one. */
-function olderGroup(settings: Settings): string {
-  return settings.FIFO === 'yes' ? '"MessageGroupId":"$context.extendedRequestId","MessageDeduplicationId":"$context.extendedRequestId",' : '';
+function olderGroup(fifo: boolean): string {
+  return fifo ? '"MessageGroupId":"$context.extendedRequestId","MessageDeduplicationId":"$context.extendedRequestId",' : '';
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Deploys template.json to an emulator and sends requests through it and the worker: to LONGSHORE_EMULATOR where that is given,
+# Deploys the templates of stacks/ to an emulator and sends requests through it and the worker: to LONGSHORE_EMULATOR where that is given,
 # else to a LocalStack of its own, which needs Python 3.13; where there is none it says that it was skipped.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

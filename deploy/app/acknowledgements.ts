@@ -1,6 +1,6 @@
 // The findings of cdk-nag that stand, each with the reason why.
-import { type Stack, Token, Validations } from 'aws-cdk-lib';
-import type { Names } from './names.ts';
+import { type Stack, Validations } from 'aws-cdk-lib';
+import { prefixOf } from './names.ts';
 import type { Settings } from './settings.ts';
 
 const WILDCARD = 'AwsSolutions::AwsSolutions-IAM5';
@@ -20,13 +20,12 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** Says so to cdk-nag, which looks at templates whose names are written out. */
-export function acknowledge(stack: Stack, settings: Settings, names: Names): void {
-  if (Token.isUnresolved(names.prefix)) return;
-  const reasons = { ...REASONS, ...forSettings(settings, names) };
+export function acknowledge(stack: Stack, settings: Settings): void {
+  const reasons = { ...REASONS, ...forSettings(settings, prefixOf(settings)) };
   for (const [id, reason] of Object.entries(reasons)) Validations.of(stack).acknowledge({ id, reason });
 }
 
-function forSettings(settings: Settings, { prefix }: Names): Record<string, string> {
+function forSettings(settings: Settings, prefix: string): Record<string, string> {
   const reasons: Record<string, string> = {
     [`${WILDCARD}[Resource::arn:<AWS::Partition>:ecs:${OF_ACCOUNT}:task/${prefix}/*]`]: 'A task protects itself, and has no name before it runs.',
   };

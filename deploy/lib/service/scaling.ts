@@ -2,14 +2,15 @@
 import { CfnScalableTarget, CfnScalingPolicy } from 'aws-cdk-lib/aws-applicationautoscaling';
 import type { CfnService } from 'aws-cdk-lib/aws-ecs';
 import type { Construct } from 'constructs';
-import { addAlarm, type AlarmProps } from './alarm.ts';
-import { type Apis, missingTasks, spareTasks, waitingForNobody } from './metrics.ts';
-import type { Names } from './names.ts';
-import type { Settings } from './settings.ts';
+import { addAlarm, type AlarmProps } from '../alarm.ts';
+import { type Load, type Metric, missingTasks, type ServiceNames, spareTasks, waitingForNobody } from '../metrics.ts';
+import { ofQueue } from './of_queue.ts';
 
 interface Policy {
   readonly id: string;
   readonly name: string;
+  /** Its section in docs/operations.md; that of its name, if absent. */
+  readonly section?: string;
   /** From how far above the alarm's threshold, what changes; each ends where the next begins, and the first has no lower end. */
   readonly steps: readonly (readonly [from: number, change: number])[];
   readonly cooldown: number;
@@ -24,34 +25,36 @@ interface Policy {
  */
 const COUNTED_AFTER = 240;
 
+/** What scales, and by what. */
+export interface ScalingProps {
+  readonly prefix: string;
+  readonly service: CfnService;
+  readonly names: ServiceNames;
+  /** What each queue is to the fleet, by the name of the queue. */
+  readonly loads: ReadonlyMap<string, Load>;
+  readonly arrivals: readonly Metric[];
+  readonly minTasks: number;
+  readonly maxTasks: number;
+}
+
 /** Lets the service scale; returns the policy that adds one task, for an alarm of another kind. */
-export function addScaling(scope: Construct, settings: Settings, names: Names, service: CfnService, apis: Apis): string {
+export function addScaling(scope: Construct, props: ScalingProps): string {
   const target = new CfnScalableTarget(scope, 'Capacity', {
     serviceNamespace: 'ecs',
     scalableDimension: 'ecs:service:DesiredCount',
-    resourceId: names.within('service/{prefix}/{prefix}-worker'),
-    minCapacity: settings.MIN_TASKS,
-    maxCapacity: settings.MAX_TASKS,
+    resourceId: `service/${props.names.clusterName}/${props.names.serviceName}`,
+    minCapacity: props.minTasks,
+    maxCapacity: props.maxTasks,
   });
-  target.addResourceDependency(service);
-  const added = policies(settings, names, apis).map((policy) => addPolicy(scope, names, target.ref, policy));
+  target.addResourceDependency(props.service);
+  const added = policies(props).map((policy) => addPolicy(scope, props.prefix, target.ref, policy));
   return added.at(-1)?.ref ?? '';
 }
 
-function policies(settings: Settings, names: Names, apis: Apis): Policy[] {
+function policies({ names, loads, arrivals }: ScalingProps): Policy[] {
+  const all = [...loads.values()];
   return [
-    {
-      id: 'Out',
-      name: 'scale-out',
-      steps: [[0, 1], [1, 2], [2, 4], [4, 10], [10, 100]],
-      cooldown: COUNTED_AFTER,
-      alarm: {
-        description: 'Tasks are missing: adds them.',
-        queries: missingTasks(settings, names),
-        threshold: 0.01,
-        evaluationPeriods: 1,
-      },
-    },
+    ...[...loads].map(([queue, load], index) => scaleOut(index === 0 ? '' : queue, load, names)),
     {
       id: 'In',
       name: 'scale-in',
@@ -60,7 +63,7 @@ function policies(settings: Settings, names: Names, apis: Apis): Policy[] {
       aggregation: 'Minimum',
       alarm: {
         description: 'Tasks are spare: takes them.',
-        queries: spareTasks(settings, names),
+        queries: spareTasks(all, names),
         threshold: 1,
         period: 120,
         evaluationPeriods: 3,
@@ -73,7 +76,7 @@ function policies(settings: Settings, names: Names, apis: Apis): Policy[] {
       cooldown: 900,
       alarm: {
         description: 'Messages wait for the first task: starts it.',
-        queries: waitingForNobody(names, apis),
+        queries: waitingForNobody(all, names, arrivals),
         threshold: 1,
         period: 180,
         evaluationPeriods: 2,
@@ -83,8 +86,23 @@ function policies(settings: Settings, names: Names, apis: Apis): Policy[] {
   ];
 }
 
-function addPolicy(scope: Construct, names: Names, scalingTargetId: string, { id, name, steps, cooldown, aggregation, alarm }: Policy): CfnScalingPolicy {
-  const alarmName = names.within(`{prefix}-${name}`);
+/** Each queue asks for itself; Application Auto Scaling takes the largest of what is asked for at once. */
+function scaleOut(queue: string, load: Load, names: ServiceNames): Policy {
+  return {
+    ...ofQueue('Out', 'scale-out', queue),
+    steps: [[0, 1], [1, 2], [2, 4], [4, 10], [10, 100]],
+    cooldown: COUNTED_AFTER,
+    alarm: {
+      description: 'Tasks are missing: adds them.',
+      queries: missingTasks(load, names),
+      threshold: 0.01,
+      evaluationPeriods: 1,
+    },
+  };
+}
+
+function addPolicy(scope: Construct, prefix: string, scalingTargetId: string, { id, name, section, steps, cooldown, aggregation, alarm }: Policy): CfnScalingPolicy {
+  const alarmName = `${prefix}-${name}`;
   const policy = new CfnScalingPolicy(scope, id, {
     policyName: alarmName,
     policyType: 'StepScaling',
@@ -99,6 +117,6 @@ function addPolicy(scope: Construct, names: Names, scalingTargetId: string, { id
       }),
     },
   });
-  addAlarm(scope, id, { ...alarm, name: alarmName, description: `${alarm.description} docs/operations.md#${name}`, actions: [policy.ref] });
+  addAlarm(scope, id, { ...alarm, name: alarmName, description: `${alarm.description} docs/operations.md#${section ?? name}`, actions: [policy.ref] });
   return policy;
 }

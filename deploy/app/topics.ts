@@ -4,20 +4,13 @@ import { AnyPrincipal, Effect, PolicyDocument, PolicyStatement, ServicePrincipal
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { CfnSubscription, CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
-import type { Names } from './names.ts';
 import type { Settings } from './settings.ts';
 
-/** The topics' ARNs. */
-export interface Topics {
-  readonly endings: string;
-  readonly alarms: string;
-}
-
 /** Makes both; CloudWatch may publish to the second. */
-export function addTopics(scope: Construct, settings: Settings, names: Names, key: IKey): Topics {
+export function addTopics(scope: Construct, settings: Settings, prefix: string, key: IKey): void {
   const [endings, alarms] = [
-    new CfnTopic(scope, 'Topic', { topicName: names.topic, kmsMasterKeyId: key.keyArn }).ref,
-    new CfnTopic(scope, 'Alarms', { topicName: names.alarms, kmsMasterKeyId: key.keyArn }).ref,
+    new CfnTopic(scope, 'Topic', { topicName: `${prefix}-topic`, kmsMasterKeyId: key.keyArn }).ref,
+    new CfnTopic(scope, 'Alarms', { topicName: `${prefix}-alarms`, kmsMasterKeyId: key.keyArn }).ref,
   ];
   new CfnTopicPolicy(scope, 'TopicTlsOnly', { topics: [endings], policyDocument: new PolicyDocument({ statements: [tlsOnly(endings)] }) });
   new CfnTopicPolicy(scope, 'AlarmsPolicy', {
@@ -27,7 +20,6 @@ export function addTopics(scope: Construct, settings: Settings, names: Names, ke
   if (settings.ALARM_EMAIL !== undefined) {
     new CfnSubscription(scope, 'AlarmEmail', { topicArn: alarms, protocol: 'email', endpoint: settings.ALARM_EMAIL });
   }
-  return { endings, alarms };
 }
 
 function tlsOnly(topic: string): PolicyStatement {

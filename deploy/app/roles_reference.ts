@@ -21,16 +21,18 @@ interface Resource {
   readonly Properties: Record<string, any>;
 }
 
-/** Markdown: a section for each role, then one for the key. */
-export function rolesReference(template: Readonly<Record<string, unknown>>): string {
-  const resources = Object.entries(template['Resources'] as Record<string, Resource>);
+/** Markdown: a section for each role of the templates, then one for the key. */
+export function rolesReference(templates: readonly Readonly<Record<string, unknown>>[]): string {
+  const resources = templates.flatMap((template) => Object.entries(template['Resources'] as Record<string, Resource>));
   const of = (type: string) => resources.filter(([, resource]) => resource.Type === type);
-  return [...of('AWS::IAM::Role').map(roleSection), ...of('AWS::KMS::Key').map(keySection)].join('\n\n');
+  const policies = of('AWS::IAM::Policy').map(([, { Properties }]) => Properties);
+  const roles = of('AWS::IAM::Role').map(([id, role]) => roleSection(id, role, policies.filter(({ Roles }) => Roles.some(({ Ref }: { Ref: string }) => Ref === id))));
+  return [...roles, ...of('AWS::KMS::Key').map(keySection)].join('\n\n');
 }
 
-function roleSection([id, { Properties }]: [string, Resource]): string {
+function roleSection(id: string, { Properties }: Resource, attached: readonly Record<string, any>[]): string {
   const [trust] = Properties['AssumeRolePolicyDocument'].Statement as [Statement];
-  const statements: Statement[] = (Properties['Policies'] ?? []).flatMap((policy: any) => policy.PolicyDocument.Statement);
+  const statements: Statement[] = [...(Properties['Policies'] ?? []), ...attached].flatMap((policy: any) => policy.PolicyDocument.Statement);
   const managed: unknown[] = Properties['ManagedPolicyArns'] ?? [];
   const rows = [
     ...statements.map(({ Action, Resource, Condition }) => [listed(Action), code(Resource), when(Condition)]),
@@ -63,10 +65,11 @@ function code(value: unknown): string {
 
 function plain(value: unknown): string {
   if (typeof value !== 'object' || value === null) return String(value);
-  const { Ref, 'Fn::GetAtt': attribute, 'Fn::Sub': text } = value as Record<string, any>;
+  const { Ref, 'Fn::GetAtt': attribute, 'Fn::Sub': text, 'Fn::ImportValue': imported } = value as Record<string, any>;
   if (Ref !== undefined) return String(Ref).replace('AWS::', '');
   if (attribute !== undefined) return String(attribute[0]);
   if (text !== undefined) return String(text).replaceAll(/\$\{(?:AWS::)?(\w+)\}/g, '{$1}');
+  if (imported !== undefined) return plain(imported);
   if (Array.isArray(value)) return value.map(plain).join(', ');
   return Object.entries(value).map(([key, inner]) => `${key}: ${plain(inner)}`).join('; ');
 }

@@ -1,7 +1,8 @@
 // Sums over settings that may be CloudFormation parameters: CloudFormation cannot calculate, so it looks the results up.
-import { Token, Tokenization } from 'aws-cdk-lib';
+import { Token } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
-import { lookUp } from './mapping.ts';
+import { lookUp } from '../lib/mapping.ts';
+import { asText } from '../lib/metrics.ts';
 import { DAYS, SHARES } from './settings.ts';
 
 /** The seconds of 1 to 13 days. */
@@ -12,11 +13,6 @@ export function secondsOfDays(scope: Construct, days: number): number {
 /** What a share in percent leaves of the whole. */
 export function restOfShare(scope: Construct, share: number): number {
   return calculated(scope, 'RestOfShare', share, SHARES, (percent) => 100 - percent);
-}
-
-/** A number as text, a parameter too. */
-export function asText(value: number): string {
-  return Tokenization.stringifyNumber(value);
 }
 
 function calculated(scope: Construct, table: string, key: number, keys: number[], calculate: (key: number) => number): number {
