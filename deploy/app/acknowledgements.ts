@@ -1,5 +1,6 @@
 // The findings of cdk-nag that stand, each with the reason why.
 import { type Stack, Validations } from 'aws-cdk-lib';
+import { detailsOf } from './details.ts';
 import { prefixOf } from './names.ts';
 import type { Settings } from './settings.ts';
 
@@ -15,7 +16,7 @@ const REASONS: Readonly<Record<string, string>> = {
     'It is what AWS tells to give the account\'s API Gateway, which shares one role for all of its logs.',
   'AwsSolutions::AwsSolutions-VPC7': 'Nothing can come in and HTTPS alone can go out; flow logs are for the owner of the account to pay for.',
   'Serverless::Serverless-SQSRedrivePolicy': 'A DLQ has no DLQ.',
-  [`${WILDCARD}[Resource::*]`]: 'ecr:GetAuthorizationToken, and the writing of traces, know no resources.',
+  [`${WILDCARD}[Resource::*]`]: 'ecr:GetAuthorizationToken, ssmmessages and the writing of traces know no resources.',
   [`${WILDCARD}[Resource::arn:<AWS::Partition>:ecr:${OF_ACCOUNT}:repository/*]`]: 'The images are named by settings, and are pulled only.',
 };
 
@@ -26,11 +27,13 @@ export function acknowledge(stack: Stack, settings: Settings): void {
 }
 
 function forSettings(settings: Settings, prefix: string): Record<string, string> {
+  const { existing, subscriptions } = detailsOf(settings);
   const reasons: Record<string, string> = {
-    [`${WILDCARD}[Resource::arn:<AWS::Partition>:ecs:${OF_ACCOUNT}:task/${prefix}/*]`]: 'A task protects itself, and has no name before it runs.',
+    [`${WILDCARD}[Resource::arn:<AWS::Partition>:ecs:${OF_ACCOUNT}:task/${existing?.cluster ?? prefix}/*]`]: 'A task protects itself, and has no name before it runs.',
   };
   if (settings.API_AUTHORIZATION === 'NONE') reasons['AwsSolutions::AwsSolutions-APIG4'] = 'API_AUTHORIZATION=NONE was chosen: the REST API asks for a key all the same.';
   if (settings.WAF_ACL_ARN === undefined) reasons['AwsSolutions::AwsSolutions-APIG3'] = 'WAF_ACL_ARN names the web ACL where there is one.';
   if (settings.ALARM_EMAIL !== undefined) reasons['Serverless::Serverless-SNSRedrivePolicy'] = 'An alarm that no mailbox takes is in CloudWatch all the same.';
+  if (subscriptions !== undefined) reasons['Serverless::Serverless-SNSRedrivePolicy'] = 'SNS tries a queue again for weeks; a message that it gives up is lost.';
   return reasons;
 }

@@ -1,6 +1,7 @@
 // The second stack: the APIs in front of the queue.
 import type { Stack } from 'aws-cdk-lib';
 import { SqsApi } from '../lib/index.ts';
+import { detailsOf } from './details.ts';
 import type { Settings } from './settings.ts';
 import { sharedOf } from './shared.ts';
 import type { Output } from './stacks.ts';
@@ -16,6 +17,7 @@ export function addApi(stack: Stack, settings: Settings, prefix: string): Record
     rest: {
       ...options,
       stageName: settings.STAGE,
+      accountLogRole: detailsOf(settings).existing?.apiLogRole !== true,
       ...(settings.MESSAGE_SCHEMA === undefined ? {} : { messageSchema: settings.MESSAGE_SCHEMA }),
       ...(settings.WAF_ACL_ARN === undefined ? {} : { webAclArn: settings.WAF_ACL_ARN }),
     },

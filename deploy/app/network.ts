@@ -2,6 +2,7 @@
 import { Fn, type Stack } from 'aws-cdk-lib';
 import { type ISubnet, SecurityGroup, Subnet, Vpc } from 'aws-cdk-lib/aws-ec2';
 import type { LongshoreService, LongshoreServiceProps } from '../lib/index.ts';
+import { detailsOf } from './details.ts';
 import { addEndpoints } from './endpoints.ts';
 import type { Settings } from './settings.ts';
 import { addVpc } from './vpc.ts';
@@ -30,7 +31,7 @@ export function addNetwork(stack: Stack, settings: Settings, prefix: string): Ne
 function existing(stack: Stack, settings: Settings): Network {
   const groups = settings.SECURITY_GROUP_IDS && list(settings.SECURITY_GROUP_IDS).map((id, index) => SecurityGroup.fromSecurityGroupId(stack, `Group${index}`, id));
   return {
-    place: { ...placeIn(stack, settings.VPC_ID ?? '', list(settings.SUBNET_IDS)), ...(groups ? { securityGroups: groups } : {}) },
+    place: { ...placeIn(stack, settings.VPC_ID ?? '', list(settings.SUBNET_IDS)), ...(groups ? { securityGroups: groups } : {}), assignPublicIp: detailsOf(settings).network?.publicIp === true },
     serve: () => undefined,
   };
 }

@@ -1,4 +1,7 @@
 // Reads the settings from texts, such as the environment's, and tells all that is wrong at once.
+import { existsSync, readFileSync } from 'node:fs';
+import { memoryFor, memorySteps } from './fargate.ts';
+import { detailProblems, detailsOf } from './details.ts';
 import { type Settings, eachSetting } from './settings.ts';
 
 /** Everything that is wrong with the settings. */
@@ -8,23 +11,12 @@ export class SettingsError extends Error {
   }
 }
 
-/** MiB of memory that Fargate takes for so many CPU units, and in which steps. */
-const MEMORY_FOR_CPU: Record<number, { min: number; max: number; step: number }> = {
-  256: { min: 512, max: 2048, step: 512 },
-  512: { min: 1024, max: 4096, step: 1024 },
-  1024: { min: 2048, max: 8192, step: 1024 },
-  2048: { min: 4096, max: 16384, step: 1024 },
-  4096: { min: 8192, max: 30720, step: 1024 },
-  8192: { min: 16384, max: 61440, step: 4096 },
-  16384: { min: 32768, max: 122880, step: 8192 },
-};
-
 /** The settings that these texts mean; throws a `SettingsError`. */
 export function readSettings(texts: Readonly<Record<string, string | undefined>>): Settings {
   const problems: string[] = [];
   const read: Record<string, unknown> = {};
   for (const [name, setting] of eachSetting()) {
-    const given = texts[name];
+    const given = name === 'DETAILS' ? contents(texts[name]) : texts[name];
     if (given === undefined || given === '') {
       if (setting.fallback === undefined && setting.presence !== 'optional') problems.push(`${name} is missing: it must be ${setting.range}`);
       read[name] = setting.fallback;
@@ -42,14 +34,17 @@ export function readSettings(texts: Readonly<Record<string, string | undefined>>
   return settings;
 }
 
+/** The text of the file at this path, or the text itself where there is none. */
+function contents(given: string | undefined): string | undefined {
+  return given === undefined || given.startsWith('{') || !existsSync(given) ? given : readFileSync(given, 'utf8').trim();
+}
+
 /** What is wrong between settings that are right by themselves. */
 function misfits(settings: Settings): string[] {
   const problems: string[] = [];
   if (settings.MIN_TASKS > settings.MAX_TASKS) problems.push('MIN_TASKS is larger than MAX_TASKS');
-  const memory = MEMORY_FOR_CPU[settings.CPU];
-  if (memory && !isPair(settings, memory)) {
-    problems.push(`MEMORY is ${settings.MEMORY}: with CPU ${settings.CPU} Fargate takes ${memory.min} to ${memory.max} in steps of ${memory.step}`);
-  }
+  const memory = memoryFor(settings.CPU);
+  if (!memory.includes(settings.MEMORY)) problems.push(`MEMORY is ${settings.MEMORY}: with CPU ${settings.CPU} Fargate takes ${memorySteps(settings.CPU)}`);
   const inYourVpc = settings.NETWORK === 'existing';
   for (const name of ['VPC_ID', 'SUBNET_IDS'] as const) {
     if (inYourVpc !== (settings[name] !== undefined)) problems.push(`${name} goes with NETWORK=existing, and only with it`);
@@ -58,16 +53,29 @@ function misfits(settings: Settings): string[] {
   if ((settings.HANDLER === undefined) === (settings.HANDLER_IMAGE === undefined)) {
     problems.push('give either HANDLER_IMAGE, the image of an HTTP handler, or HANDLER, the settings of another one');
   }
-  for (const name of ['HANDLER', 'MESSAGE_SCHEMA'] as const) {
+  for (const name of ['HANDLER', 'MESSAGE_SCHEMA', 'DETAILS'] as const) {
     if (settings[name] !== undefined && !isJson(settings[name])) problems.push(`${name} is not JSON`);
   }
   if (settings.HANDLER !== undefined && isJson(settings.HANDLER)) problems.push(...unsayable(settings.HANDLER));
+  if (settings.DETAILS !== undefined && isJson(settings.DETAILS)) problems.push(...detailProblems(JSON.parse(settings.DETAILS)), ...detailMisfits(settings));
   return problems;
 }
 
-function isPair(settings: Settings, { min, max, step }: { min: number; max: number; step: number }): boolean {
-  const isOddOne = settings.CPU === 256 && settings.MEMORY === 1536;
-  return settings.MEMORY >= min && settings.MEMORY <= max && settings.MEMORY % step === 0 && !isOddOne;
+/** What of the details goes with other settings. */
+function detailMisfits(settings: Settings): string[] {
+  const { handler, network: { publicIp, ...endpoints } = {}, existing = {}, queues = [], subscriptions } = detailsOf(settings);
+  return [
+    ...(handler !== undefined && settings.HANDLER_IMAGE === undefined ? ['DETAILS: handler goes with HANDLER_IMAGE'] : []),
+    ...(Object.keys(endpoints).length > 0 && settings.NETWORK !== 'private' ? ['DETAILS: network.endpoints and network.policies go with NETWORK=private: another network has endpoints of its own'] : []),
+    ...(publicIp !== undefined && settings.NETWORK !== 'existing' ? ['DETAILS: network.publicIp goes with NETWORK=existing'] : []),
+    ...(existing.dlq !== undefined && existing.queue === undefined ? ['DETAILS: existing.dlq goes with existing.queue'] : []),
+    ...(existing.queue !== undefined && subscriptions !== undefined ? ['DETAILS: subscriptions go with a queue that is made here, not with existing.queue: subscribe that one where it is made'] : []),
+    ...(existing.alarmTopic !== undefined && settings.ALARM_EMAIL !== undefined ? ['ALARM_EMAIL goes with a topic that is made here, not with existing.alarmTopic of DETAILS'] : []),
+    ...(queues.length > 3 ? [`DETAILS: queues has ${queues.length}: a service takes four queues in all`] : []),
+    ...(queues.some(({ name }) => name === 'jobs') ? ['DETAILS: queues has the name "jobs", which the first queue has'] : []),
+    ...queues.flatMap(({ handler: of }) => (of === undefined ? [] : unsayable(JSON.stringify(of)))),
+    ...(settings.HANDLER_IMAGE === undefined && queues.some(({ handler: of }) => of === undefined) ? ['DETAILS: without HANDLER_IMAGE each of queues needs a handler'] : []),
+  ];
 }
 
 /** What of a handler's settings no environment variable can say. */

@@ -41,6 +41,7 @@ export const SETTINGS = {
   LOG_RETENTION: oneOfNumbers([1, 3, 7, 14, 30, 90, 365], 30, 'Days that logs are kept.'),
   LOG_FILTER: text('[A-Za-z0-9_=,:-]{1,200}', 'a filter such as info,longshore=debug', 'info', 'What the worker logs.'),
 
+  DATA: shape(word(['keep', 'delete'], 'keep', 'What becomes of the queue, its DLQ and the key when their stack goes.')),
   FIFO: shape(word(['no', 'yes'], 'no', 'Whether the queue is FIFO, with high throughput by group.')),
   NETWORK: shape(word(['private', 'public', 'existing'], 'private', 'Where tasks run: a new VPC without internet, a new VPC with public subnets, or your VPC.')),
   VPC_ID: optional(text('vpc-[0-9a-f]{8,17}', 'the id of a VPC', undefined, 'Your VPC, with NETWORK=existing.')),
@@ -53,6 +54,7 @@ export const SETTINGS = {
   NOTIFY: shape(text('(done|failure|reject)(,(done|failure|reject))*|none', 'none, or some of done, failure and reject with commas between them', 'reject', 'The outcomes published to the topic.')),
   WAF_ACL_ARN: optional(text(ARN('wafv2'), 'the ARN of a regional web ACL', undefined, 'The web ACL in front of the REST API.')),
   ALARM_EMAIL: optional(text('[^@\\s]+@[^@\\s]+', 'an e-mail address', undefined, 'Who gets the alarms by e-mail.')),
+  DETAILS: optional(text('\\{[\\s\\S]*\\}', 'a JSON object, or the path of a file that has one', undefined, 'What no single text can say, such as secrets, policies, endpoints and what is there already (below).')),
   MESSAGE_SCHEMA: optional(text('\\{[\\s\\S]*\\}', 'a JSON schema of draft 4', undefined, 'What a JSON body of POST /v1/messages must look like on the REST API.')),
 } satisfies Record<string, Setting<unknown>>;
 

@@ -1,7 +1,8 @@
 // The deployment of the settings: three stacks, of which the first shares its key with the others by an export.
-import { type App, BootstraplessSynthesizer, type CfnElement, CfnOutput, Stack } from 'aws-cdk-lib';
+import { type App, BootstraplessSynthesizer, type CfnElement, CfnOutput, Stack, Tags } from 'aws-cdk-lib';
 import { acknowledge } from './acknowledgements.ts';
 import { addApi } from './api.ts';
+import { detailsOf } from './details.ts';
 import { prefixOf, type StackKind, stackName, STACKS } from './names.ts';
 import { withParameters } from './parameters.ts';
 import { addQueue } from './queue.ts';
@@ -35,6 +36,7 @@ export class LongshoreStack extends Stack {
     for (const [id, { value, exported }] of Object.entries(PARTS[kind].add(this, settings, prefix))) {
       if (value !== undefined) new CfnOutput(this, id, { value, ...(exported === undefined ? {} : { exportName: `${prefix}-${exported}` }) });
     }
+    for (const [tag, value] of Object.entries(detailsOf(settings).tags ?? {})) Tags.of(this).add(tag, value);
     if (binding === 'written') acknowledge(this, settings);
   }
 

@@ -4,22 +4,24 @@ import { AnyPrincipal, Effect, PolicyDocument, PolicyStatement, ServicePrincipal
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { CfnSubscription, CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
+import { detailsOf } from './details.ts';
 import type { Settings } from './settings.ts';
 
-/** Makes both; CloudWatch may publish to the second. */
+/** Makes those that are not there yet; CloudWatch may publish to the second. */
 export function addTopics(scope: Construct, settings: Settings, prefix: string, key: IKey): void {
-  const [endings, alarms] = [
-    new CfnTopic(scope, 'Topic', { topicName: `${prefix}-topic`, kmsMasterKeyId: key.keyArn }).ref,
-    new CfnTopic(scope, 'Alarms', { topicName: `${prefix}-alarms`, kmsMasterKeyId: key.keyArn }).ref,
-  ];
-  new CfnTopicPolicy(scope, 'TopicTlsOnly', { topics: [endings], policyDocument: new PolicyDocument({ statements: [tlsOnly(endings)] }) });
-  new CfnTopicPolicy(scope, 'AlarmsPolicy', {
-    topics: [alarms],
-    policyDocument: new PolicyDocument({ statements: [tlsOnly(alarms), fromCloudWatch(alarms)] }),
-  });
+  const { existing = {} } = detailsOf(settings);
+  if (existing.topic === undefined) addTopic(scope, ['Topic', 'TopicTlsOnly'], `${prefix}-topic`, key, (topic) => [tlsOnly(topic)]);
+  if (existing.alarmTopic !== undefined) return;
+  const alarms = addTopic(scope, ['Alarms', 'AlarmsPolicy'], `${prefix}-alarms`, key, (topic) => [tlsOnly(topic), fromCloudWatch(topic)]);
   if (settings.ALARM_EMAIL !== undefined) {
     new CfnSubscription(scope, 'AlarmEmail', { topicArn: alarms, protocol: 'email', endpoint: settings.ALARM_EMAIL });
   }
+}
+
+function addTopic(scope: Construct, [id, policyId]: readonly [string, string], topicName: string, key: IKey, statements: (topic: string) => PolicyStatement[]): string {
+  const { ref } = new CfnTopic(scope, id, { topicName, kmsMasterKeyId: key.keyArn });
+  new CfnTopicPolicy(scope, policyId, { topics: [ref], policyDocument: new PolicyDocument({ statements: statements(ref) }) });
+  return ref;
 }
 
 function tlsOnly(topic: string): PolicyStatement {

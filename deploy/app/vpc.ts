@@ -3,8 +3,9 @@ import { Fn } from 'aws-cdk-lib';
 import { CfnInternetGateway, CfnRoute, CfnRouteTable, CfnSubnet, CfnSubnetRouteTableAssociation, CfnVPC, CfnVPCGatewayAttachment } from 'aws-cdk-lib/aws-ec2';
 import type { Construct } from 'constructs';
 
-const CIDR = '10.0.0.0/24';
-const SUBNET_CIDRS = ['10.0.0.0/25', '10.0.0.128/25'];
+/** Each subnet has room for more addresses than the largest `MAX_TASKS` has tasks: a deployment runs twice as many for a while, in two subnets. */
+const CIDR = '10.0.0.0/20';
+const SUBNET_CIDRS = ['10.0.0.0/21', '10.0.8.0/21'];
 
 /** What was made. */
 export interface NewVpc {

@@ -11,6 +11,7 @@ export type {
   ContainerOptions,
   FileSystemMount,
   HandlerContainer,
+  LogRouter,
   LongshoreServiceProps,
   Outcome,
   SettingValue,

@@ -8,6 +8,7 @@ import { it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type StackKind, STACKS } from '../app/names.ts';
 import { parameterName } from '../app/parameter_name.ts';
+import { readSettings } from '../app/read_settings.ts';
 import { settingsTable } from '../app/reference.ts';
 import { eachSetting } from '../app/settings.ts';
 import { COMMITTED, committedTemplates, synthesize, TEMPLATE_BYTES } from '../app/synth.ts';
@@ -77,6 +78,28 @@ it('no parameter changes a method: API Gateway would go on with the deployment t
     if (!/^AWS::ApiGateway::(Method|Model|GatewayResponse|RequestValidator)$/.test(Type)) continue;
     for (const name of names) assert.ok(!new RegExp(`"Ref":"${name}"|\\$\\{${name}\\}`).test(JSON.stringify(Properties)), `${id}: ${name}`);
   }
+});
+
+it('CloudFormation refuses the pairs of CPU and memory that the settings refuse', () => {
+  type Rule = { RuleCondition: { 'Fn::Equals': [unknown, string] }; Assertions: { Assert: { 'Fn::Contains': [string[], unknown] } }[] };
+  const { Rules } = JSON.parse(committed.service) as { Rules: Record<string, Rule> };
+  const allowed = (cpu: string) => Object.values(Rules).find(({ RuleCondition }) => RuleCondition['Fn::Equals'][1] === cpu)?.Assertions[0]?.Assert['Fn::Contains'];
+  for (const cpu of ['256', '512', '1024', '2048', '4096', '8192', '16384']) {
+    const [memories = [], of] = allowed(cpu) ?? [];
+    assert.deepEqual(of, { Ref: 'Memory' });
+    for (const memory of ['512', '1024', '1536', '2048', '3072', '30720', '61440', '122880']) {
+      const fine = () => readSettings({ ...COMMITTED, CPU: cpu, MEMORY: memory });
+      if (memories.includes(memory)) assert.doesNotThrow(fine, `${cpu}/${memory}`);
+      else assert.throws(fine, /Fargate takes/, `${cpu}/${memory}`);
+    }
+  }
+});
+
+it('the subnets of a new VPC have addresses for twice the most tasks', () => {
+  const blocks = Object.values(parsed('service').Resources).filter(({ Type }) => Type === 'AWS::EC2::Subnet').map(({ Properties }) => (Properties as { CidrBlock: string }).CidrBlock);
+  // AWS keeps five addresses of a subnet, and each endpoint takes one.
+  const free = blocks.map((block) => 2 ** (32 - Number(block.split('/')[1])) - 5 - 20).reduce((sum, one) => sum + one, 0);
+  assert.ok(free >= 2 * Number(parsed('service').Parameters['MaxTasks']?.['MaxValue']), `${free}`);
 });
 
 it('asked or written, the resources are the same', () => {

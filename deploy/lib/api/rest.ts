@@ -40,7 +40,7 @@ export function addRestApi(scope: Construct, parts: ApiParts, options: RestApiOp
   const api = new RestApi(scope, 'RestApi', {
     restApiName: name,
     endpointTypes: [EndpointType.REGIONAL],
-    cloudWatchRole: true,
+    cloudWatchRole: options.accountLogRole ?? true,
     deployOptions: { stageName: 'stage', variables: { [QUEUE_URL]: parts.queue.queueUrl }, tracingEnabled: true },
   });
   const stage = api.deploymentStage.node.defaultChild as CfnStage;

@@ -44,6 +44,11 @@ export interface RestApiOptions extends ApiOptions {
    */
   readonly webAclArn?: string;
   /**
+   * Whether it makes the role by which API Gateway writes access logs, and sets it for the account and region, which have only one.
+   * @default true
+   */
+  readonly accountLogRole?: boolean;
+  /**
    * The name of its stage, the first part of its paths.
    * @default 'prod'
    */

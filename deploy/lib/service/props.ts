@@ -120,6 +120,14 @@ export interface HandlerContainer extends ContainerOptions {
   readonly port?: number;
 }
 
+/** A container that takes the log of the others. */
+export interface LogRouter {
+  /** An image of Fluent Bit, such as AWS's `aws-for-fluent-bit`. */
+  readonly image: ContainerImage;
+  /** The options of its output, such as `Name` and `region`. */
+  readonly options: Readonly<Record<string, string>>;
+}
+
 /** The task, the fleet and what watches it. */
 export interface LongshoreServiceProps {
   /** The first part of all names, such as `orders-prod`: `{prefix}-worker`, `{prefix}-scale-out`; one for each service. */
@@ -184,6 +192,8 @@ export interface LongshoreServiceProps {
   readonly logKey?: IKey;
   /** How much of the log ECS keeps in memory before it drops lines rather than hold up a container. @default ECS's own */
   readonly logBuffer?: Size;
-  /** Another log driver for all containers, such as `LogDrivers.firelens()`. @default awslogs into the log group */
+  /** Another log driver for all containers, such as `LogDrivers.splunk()`. @default awslogs into the log group */
   readonly logging?: LogDriver;
+  /** A router of logs (FireLens with Fluent Bit) that all containers log to; what it says itself goes to the log group. @default none */
+  readonly logRouter?: LogRouter;
 }

@@ -9,6 +9,7 @@ import {
   type ContainerImage,
   CpuArchitecture,
   FargateTaskDefinition,
+  FirelensLogRouterType,
   type HealthCheck,
   LinuxParameters,
   type LogDriver,
@@ -22,8 +23,9 @@ import type { Construct } from 'constructs';
 import { addLogGroup } from '../log_group.ts';
 import { environment, STOP_TIMEOUT_SECONDS, tracing } from './environment.ts';
 import { mountFileSystems } from './file_systems.ts';
-import type { ContainerOptions, HandlerContainer, LongshoreServiceProps } from './props.ts';
+import type { ContainerOptions, HandlerContainer, LogRouter, LongshoreServiceProps } from './props.ts';
 
+const LOG_ROUTER = 'log-router';
 const FILES: Ulimit = { name: UlimitName.NOFILE, softLimit: 65536, hardLimit: 65536 };
 const WORKER_HEALTH: HealthCheck = {
   command: ['CMD', 'longshore', 'healthcheck'],
@@ -69,7 +71,7 @@ export function addTask(scope: Construct, props: LongshoreServiceProps, parts: T
     executionRole: parts.executionRole,
     ...(props.ephemeralStorage === undefined ? {} : { ephemeralStorageGiB: props.ephemeralStorage }),
   });
-  const log = logDrivers(scope, props);
+  const log = logDrivers(scope, task, props);
   const added = containers(props).map((container) => addContainer(task, container, log(container.name), props, parts.connections));
   const [worker, ...helpers] = added as [ContainerDefinition, ...ContainerDefinition[]];
   const checked = new Set((props.handlers ?? []).filter(({ healthCheck }) => healthCheck !== undefined).map(handlerName));
@@ -136,10 +138,24 @@ function addContainer(task: FargateTaskDefinition, container: Container, logging
 }
 
 /** The log driver of each container, by its name. */
-function logDrivers(scope: Construct, props: LongshoreServiceProps): (name: string) => LogDriver {
-  const { logging, logBuffer } = props;
+function logDrivers(scope: Construct, task: FargateTaskDefinition, props: LongshoreServiceProps): (name: string) => LogDriver {
+  const { logging, logBuffer, logRouter } = props;
   if (logging !== undefined) return () => logging;
   const logGroup = props.logGroup ?? addLogGroup(scope, 'WorkerLogs', `/longshore/${props.prefix}/worker`, props);
   const buffer = logBuffer === undefined ? {} : { maxBufferSize: logBuffer };
-  return (streamPrefix) => LogDrivers.awsLogs({ streamPrefix, logGroup, mode: AwsLogDriverMode.NON_BLOCKING, ...buffer });
+  const direct = (streamPrefix: string) => LogDrivers.awsLogs({ streamPrefix, logGroup, mode: AwsLogDriverMode.NON_BLOCKING, ...buffer });
+  if (logRouter === undefined) return direct;
+  addLogRouter(task, logRouter, direct(LOG_ROUTER));
+  return () => LogDrivers.firelens({ options: { ...logRouter.options } });
+}
+
+/** ECS writes the router's configuration into it when it starts, so its root file system is not read-only. */
+function addLogRouter(task: FargateTaskDefinition, { image }: LogRouter, logging: LogDriver): void {
+  task.addFirelensLogRouter(LOG_ROUTER, {
+    image,
+    logging,
+    firelensConfig: { type: FirelensLogRouterType.FLUENTBIT },
+    stopTimeout: Duration.seconds(STOP_TIMEOUT_SECONDS),
+    essential: true,
+  });
 }
