@@ -79,7 +79,8 @@ stopped() {
 echo '#!/usr/bin/env bash'
 [ -n "$go" ] || echo "# Nothing was run: deploy/first.sh --go runs this."
 echo "set -euo pipefail"
-for name in PROJECT_NAME STAGE AWS_REGION ARCHITECTURE; do printf 'export %s=%q\n' "$name" "${!name}"; done
+export AWS_DEFAULT_REGION=$AWS_REGION # which the AWS CLI of the first version reads
+for name in PROJECT_NAME STAGE AWS_REGION AWS_DEFAULT_REGION ARCHITECTURE; do printf 'export %s=%q\n' "$name" "${!name}"; done
 export PROJECT_NAME STAGE AWS_REGION ARCHITECTURE
 # Any other setting that is given is used, and so is part of the script.
 while read -r name; do
@@ -136,28 +137,11 @@ SH
 
 step "Deploy" "About ten minutes. With the defaults \$105 a month at rest, of which the private network is \$73; NETWORK=public MIN_TASKS=0: \$14." <<'SH'
 deploy/stacks.sh deploy
-outputs=$(deploy/stacks.sh outputs)
-echo "$outputs"
-output() { sed -n "s/^$1=//p" <<<"$outputs"; }
+deploy/stacks.sh outputs
 SH
 
 step "Send a signed request" "One message into the queue, which the worker hands to the handler. Well under a cent." <<'SH'
-eval "$(aws configure export-credentials --format env-no-export)"
-KEY=$(aws apigateway get-api-key --include-value --query value --output text --api-key "$(output RestApiKeyId)")
-given() { # to curl by a pipe, so that no list of processes shows the secrets
-  printf 'user = "%s:%s"\nheader = "x-api-key: %s"\n' "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" "$KEY"
-  [ -z "${AWS_SESSION_TOKEN:-}" ] || printf 'header = "x-amz-security-token: %s"\n' "$AWS_SESSION_TOKEN"
-  [ "${FIFO:-no}" = no ] || printf 'header = "x-message-group-id: first"\nheader = "x-message-deduplication-id: %s"\n' "$RANDOM$RANDOM"
-}
-for attempt in 1 2 3 4 5 6; do # a new stage and its key need some seconds
-  answer=$(given | curl --silent --show-error --config - --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" \
-    --header 'content-type: application/json' --data-raw "$MESSAGE" --write-out '\n%{http_code}' "$(output RestApiUrl)v1/messages")
-  [ "${answer##*$'\n'}" != 202 ] || break
-  echo "attempt $attempt: $answer" >&2
-  sleep "${RETRY_SECONDS:-10}"
-done
-[ "${answer##*$'\n'}" = 202 ]
-echo "202 ${answer%$'\n'*}"
+deploy/send.sh "$MESSAGE"
 SH
 
 step "See it handled" "Reads only." <<'SH'

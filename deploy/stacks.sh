@@ -8,10 +8,12 @@
 #   stacks.sh outputs    what the stacks put out, a line NAME=value each
 #   stacks.sh delete     deletes them the other way round; what a stack retains stays
 #
-# The templates are in cdk.out, or in the folder that STACKS_OUT names.
+# The templates are in cdk.out, or in the folder that STACKS_OUT names. CloudFormation acts by your rights, or by the role that
+# STACKS_ROLE_ARN names.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 out=${STACKS_OUT:-cdk.out}
+role=(${STACKS_ROLE_ARN:+--role-arn "$STACKS_ROLE_ARN"})
 
 fail() { echo "error: $1" >&2; echo "hint: $2" >&2; exit "${3:-64}"; }
 
@@ -42,7 +44,8 @@ each() { # the lines of `names`, in this order, to this function
 }
 
 deploy_one() {
-  aws cloudformation deploy --stack-name "$1" --template-file "$2" --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset </dev/null
+  aws cloudformation deploy --stack-name "$1" --template-file "$2" --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
+    "${role[@]}" </dev/null
 }
 
 outputs_of() {
@@ -50,7 +53,7 @@ outputs_of() {
 }
 
 delete_one() {
-  aws cloudformation delete-stack --stack-name "$1" </dev/null
+  aws cloudformation delete-stack --stack-name "$1" "${role[@]}" </dev/null
   aws cloudformation wait stack-delete-complete --stack-name "$1" </dev/null
 }
 

@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 HERE = pathlib.Path(__file__).resolve().parent
 DEPLOY = HERE.parents[1]
 GIVEN = {"PROJECT_NAME": "orders", "AWS_REGION": "eu-west-1", "RETRY_SECONDS": "0"}
-SETTINGS = ("IMAGE", "HANDLER_IMAGE", "HANDLER", "STAGE", "MESSAGE", "AWS_DEFAULT_REGION", "LONGSHORE_EMULATOR")
+SETTINGS = ("IMAGE", "HANDLER_IMAGE", "HANDLER", "STAGE", "MESSAGE", "LONGSHORE_EMULATOR")
 
 
 class Api(BaseHTTPRequestHandler):
@@ -53,8 +53,8 @@ class Api(BaseHTTPRequestHandler):
 
 
 def first(*arguments, path=(), **environment):
-    """Runs the script; its end."""
-    inherited = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    """Runs the script; its end. No credentials are inherited."""
+    inherited = {name: value for name, value in os.environ.items() if name not in SETTINGS and not name.startswith("AWS_")}
     search = os.pathsep.join([*map(str, path), os.environ["PATH"]])
     return subprocess.run([DEPLOY / "first.sh", *arguments], env=inherited | {"PATH": search} | GIVEN | environment, capture_output=True, text=True, check=False)
 
