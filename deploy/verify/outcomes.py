@@ -13,16 +13,25 @@ class Outcomes:
     """A queue of its own, subscribed to both topics."""
 
     def __init__(self, stage):
+        self._stage = stage
         self._sqs, self._sns = boto3.client("sqs"), boto3.client("sns")
-        self.url = self._sqs.create_queue(QueueName=f"{stage.prefix}-verify")["QueueUrl"]
-        arn = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        self._topics = [stage.physical("AWS::SNS::Topic", "-topic"), stage.physical("AWS::SNS::Topic", "-alarms")]
-        allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
-        policy = {"Version": "2012-10-17", "Statement": [allow | {"Condition": {"ArnEquals": {"aws:SourceArn": self._topics}}}]}
-        self._sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"Policy": json.dumps(policy)})
-        self._subscriptions = [self._sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)["SubscriptionArn"] for topic in self._topics]
+        self.url, self._subscriptions = None, []
         self.of = collections.defaultdict(list)  # by the message's id
         self.alarms = collections.defaultdict(list)  # by the alarm's name, its states
+
+    def begin(self):
+        """Makes the queue and the subscriptions."""
+        stage = self._stage
+        self.url = self._sqs.create_queue(QueueName=f"{stage.prefix}-verify")["QueueUrl"]
+        arn = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        topics = [stage.physical("AWS::SNS::Topic", "-topic"), stage.physical("AWS::SNS::Topic", "-alarms")]
+        allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
+        policy = {"Version": "2012-10-17", "Statement": [allow | {"Condition": {"ArnEquals": {"aws:SourceArn": topics}}}]}
+        self._sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"Policy": json.dumps(policy)})
+        for topic in topics:
+            made = self._sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
+            self._subscriptions.append(made["SubscriptionArn"])
+        return f"{len(topics)} topics are listened to"
 
     def poll(self):
         """Takes what has come; waits a second for it."""
@@ -48,4 +57,6 @@ class Outcomes:
         """Takes the subscriptions and the queue away."""
         for subscription in self._subscriptions:
             self._sns.unsubscribe(SubscriptionArn=subscription)
-        self._sqs.delete_queue(QueueUrl=self.url)
+        if self.url is not None:
+            self._sqs.delete_queue(QueueUrl=self.url)
+        return "gone"

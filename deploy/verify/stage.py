@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 
@@ -25,7 +26,11 @@ SETTINGS = {
     "NOTIFY": "done,failure,reject",
     "HANDLER": json.dumps({"kind": "exec", "command": ["/app/handler.sh"]}),
 }
+# What a run takes of its environment; any other setting there is somebody else's deployment's.
+TAKEN = ("IMAGE", "ARCHITECTURE")
 UNKNOWN = "unknown"  # what LocalStack calls a resource that it only says to have made
+# How AWS says that something is not there any more.
+GONE = ("NonExistent", "NoSuchEntity", "does not exist", "pending deletion", "PendingDeletion")
 
 
 class Stage:
@@ -34,7 +39,9 @@ class Stage:
     def __init__(self, project, name, out, environment):
         self.prefix = f"{project}-{name}"
         self.name = name
-        self._environment = os.environ | SETTINGS | environment | {"PROJECT_NAME": project, "STAGE": name, "STACKS_OUT": str(out)}
+        others = set(re.findall(r"^\| `([A-Z_]+)` \|", (DEPLOY / "README.md").read_text(), re.M)) - set(TAKEN)
+        inherited = {key: value for key, value in os.environ.items() if key not in others}
+        self._environment = inherited | SETTINGS | environment | {"PROJECT_NAME": project, "STAGE": name, "STACKS_OUT": str(out)}
         self._out = pathlib.Path(out)
         self.outputs = {}
         self.resources = []
@@ -88,6 +95,8 @@ class Stage:
 
     def take_down(self):
         """Deletes the stacks and what they retain: the queues, whose messages nobody needs, and the key. What is left, if anything."""
+        if not (self._out / "manifest.json").exists():
+            return "nothing was made"
         retained = self._described()
         self.stacks("delete")
         left = [self._remove(one["ResourceType"], one.get("PhysicalResourceId", "")) for one in retained]
@@ -102,14 +111,12 @@ class Stage:
             elif kind == "AWS::KMS::Key":
                 boto3.client("kms").schedule_key_deletion(KeyId=identifier, PendingWindowInDays=7)
                 return f"the key {identifier} is deleted in 7 days"
-            elif kind == "AWS::IAM::Role" and self._writes_the_logs_of_all_apis(identifier):
-                return f"the role {identifier} stays: API Gateway writes the logs of this account by it"
+            elif kind == "AWS::IAM::Role":
+                role = boto3.client("iam").get_role(RoleName=identifier)["Role"]["Arn"]
+                is_used = boto3.client("apigateway").get_account().get("cloudwatchRoleArn") == role
+                return f"the role {identifier} stays" + (": API Gateway writes the logs of this account by it" if is_used else ", which nothing here uses")
         except ClientError as error:
-            if "NonExistent" in str(error) or "PendingDeletion" in str(error) or "pending deletion" in str(error) or "does not exist" in str(error):
+            if any(word in str(error) for word in GONE):
                 return None
             return f"left: {identifier} ({error})"
         return None
-
-    @staticmethod
-    def _writes_the_logs_of_all_apis(role):
-        return boto3.client("apigateway").get_account().get("cloudwatchRoleArn", "").endswith(f"/{role}")

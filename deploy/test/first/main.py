@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import threading
 import unittest
+import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -171,7 +172,7 @@ class WithStubs(unittest.TestCase):
 class OnLocalStack(unittest.TestCase):
     def test_the_message_arrives_in_the_queue(self):
         emulator = os.environ["LONGSHORE_EMULATOR"]
-        here = {"AWS_ENDPOINT_URL": emulator, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "STAGE": "first"}
+        here = {"AWS_ENDPOINT_URL": emulator, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "STAGE": f"f{os.getpid()}"}
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "path"
             path.mkdir()
@@ -187,9 +188,10 @@ class OnLocalStack(unittest.TestCase):
                 self.assertEqual(ended.returncode, 0, ended.stdout + ended.stderr)
                 self.assertRegex(ended.stdout, r'\n202 \{"messageId":"[0-9a-f-]{36}"')
             queue = next(line for line in ended.stdout.splitlines() if line.startswith("QueueUrl=")).removeprefix("QueueUrl=")
-            asked = ["aws", "sqs", "get-queue-attributes", "--queue-url", queue, "--attribute-names", "ApproximateNumberOfMessages", "--output", "text"]
-            counted = subprocess.run(asked, env=os.environ | here | {"AWS_DEFAULT_REGION": "eu-west-1"}, capture_output=True, text=True, check=True)
-            self.assertIn("\t2", counted.stdout)
+            scope = "AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-1/sqs/aws4_request, SignedHeaders=host, Signature=0"
+            asked = urllib.request.Request(f"{queue}?Action=GetQueueAttributes&AttributeName.1=ApproximateNumberOfMessages", headers={"authorization": scope})
+            with urllib.request.urlopen(asked) as answer:
+                self.assertIn("<Value>2</Value>", answer.read().decode())
 
     def program(self, path, text):
         path.write_text(f"#!/usr/bin/env bash\n{text}\n")

@@ -25,6 +25,7 @@ EMULATOR = os.environ.get("LONGSHORE_EMULATOR")
 SEEN = [
     "the templates are synthesized",
     "the stage is deployed",
+    "the outcomes of messages and alarms are listened to",
     "a quick message, REST API: 202, handled, deleted",
     "the REST API refuses a request without its key",
     "the REST API refuses what is no batch",
@@ -91,13 +92,12 @@ class OfTheFleet(unittest.TestCase):
         return Fleet(stage, messages, mock.MagicMock(alarms={"verify-x-dlq-not-empty": []}), patience, is_emulated, pause=0)
 
     def test_growing_and_shrinking_are_seen_by_what_the_service_wants(self):
-        with mock.patch.object(boto3, "client", lambda _: FakeService(1, 1, 3, 4, 2, 1)):
-            service = FakeService(1, 1, 3, 4, 2, 1)
-            with mock.patch.object(boto3, "client", lambda _: service):
-                fleet = self.fleet()
-                self.assertIn("3 task(s)", fleet.grows())
-                self.assertIn("1 task(s)", fleet.shrinks())
-                self.assertEqual(fleet.most, 4)
+        service = FakeService(1, 1, 3, 4, 2, 1)
+        with mock.patch.object(boto3, "client", lambda _: service):
+            fleet = self.fleet()
+            self.assertIn("3 task(s)", fleet.grows())
+            self.assertIn("1 task(s)", fleet.shrinks())
+            self.assertEqual(fleet.most, 4)
 
     def test_a_fleet_that_stays_as_it_is_has_failed(self):
         with mock.patch.object(boto3, "client", lambda _: FakeService(1)), self.assertRaisesRegex(Failed, "still 1 task"):
@@ -130,6 +130,26 @@ class OfTheStage(unittest.TestCase):
         ]
         self.assertIsNone(stage.physical("AWS::ECS::Service"))
         self.assertEqual(stage.physical("AWS::SNS::Topic", "-alarms"), "arn:x-alarms")
+
+
+    def test_the_settings_of_another_deployment_are_not_taken(self):
+        with mock.patch.dict(os.environ, {"HANDLER_IMAGE": "x", "FIFO": "yes", "IMAGE": "mine", "PATH": "p"}):
+            environment = Stage("verify", "x", "/nowhere", {})._environment
+        self.assertEqual((environment["IMAGE"], environment["PATH"], environment["STAGE"]), ("mine", "p", "x"))
+        self.assertFalse({"HANDLER_IMAGE", "FIFO"} & set(environment))
+
+    def test_where_nothing_was_synthesized_nothing_is_taken_down(self):
+        self.assertEqual(Stage("verify", "x", "/nowhere", {}).take_down(), "nothing was made")
+
+
+class OfTheImage(unittest.TestCase):
+    def test_it_is_run_as_the_workers_own(self):
+        words = ("VOLUME ", "USER ", "STOPSIGNAL ", "HEALTHCHECK ", "ENTRYPOINT ", "CMD ")
+
+        def manners(path):
+            return sorted(line for line in (DEPLOY / path).read_text().splitlines() if line.startswith(words))
+
+        self.assertEqual(manners("verify/Dockerfile"), manners("extend/shell.Dockerfile"))
 
 
 class BadInput(unittest.TestCase):
