@@ -168,12 +168,14 @@ test-helm: $(if $(DEPLOY_SKIP_LINT),,deploy/node_modules/ready $(DEPLOY)/helm/re
 test-systemd: ## the unit in deploy/systemd, verified; skipped, and says so, without systemd-analyze
 	deploy/test/systemd.sh
 
-test-terraform: $(TERRAFORM)/ready $(TERRAFORM)/provider-$(TERRAFORM_PROVIDER) deploy/node_modules/ready ## the module in deploy/terraform: its attributes by the provider's schema, its values by the CDK's, checkov; minutes, most of them the first time
+test-terraform: $(TERRAFORM)/ready $(TERRAFORM)/provider-$(TERRAFORM_PROVIDER) deploy/node_modules/ready ## the module in deploy/terraform: its attributes by the provider's schema, its values by the CDK's, checkov; five minutes the first time
 	cd deploy && npm run --silent build && node build/test/write_shapes.js
 	$(TERRAFORM)/venv/bin/python deploy/test/terraform/main.py $(TERRAFORM)/provider-$(TERRAFORM_PROVIDER) deploy/build/shapes/standard.json
 	$(TERRAFORM)/venv/bin/checkov --config-file deploy/test/terraform/checkov.yaml --directory deploy/terraform
 
 test-first: ## deploy/first.sh with stubs of AWS and Docker
+	@# As root on Debian it installs what it needs.
+	@command -v shellcheck >/dev/null || [ "$$(id -u)" != 0 ] || { apt-get update -qq && apt-get install -y -qq --no-install-recommends shellcheck >/dev/null; } || true
 	python3 deploy/test/first/main.py
 
 test-deploy: deploy/node_modules/ready ## deploy/template.json in LocalStack, and requests through it and the worker; deploy/first.sh on it; LONGSHORE_EMULATOR names a LocalStack that runs already

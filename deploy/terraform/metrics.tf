@@ -21,42 +21,42 @@ locals {
       metrics     = { for name in ["visible", "inflight", "measured", "tasks"] : name => local.queue_metrics[name] }
       sums        = { backlog = local.backlog, all = "(visible + inflight) / ${var.concurrency}" }
       result      = { missing = "IF(visible > 0 AND measured > 0 AND tasks > 0, IF(backlog > all, all, backlog) - tasks)" }
-      threshold   = 0.01, period = 60, periods = 1, datapoints = null, tells = false
+      threshold   = 0.01, period = 60, periods = 1, datapoints = null, notifies = false
     }
     scale-in = {
       description = "Tasks are spare: takes them."
       metrics     = { for name in ["visible", "inflight", "tasks"] : name => local.queue_metrics[name] }
       sums        = {}
       result      = { spare = "IF(visible >= 0 AND tasks > 0, tasks - (visible + inflight) / ${var.concurrency})" }
-      threshold   = 1, period = 120, periods = 3, datapoints = null, tells = false
+      threshold   = 1, period = 120, periods = 3, datapoints = null, notifies = false
     }
     waiting = {
       description = "Messages wait for the first task: starts it."
       metrics     = merge({ for name in ["visible", "tasks"] : name => local.queue_metrics[name] }, local.calls)
       sums        = {}
       result      = { waiting = "IF(visible + rest + http > 0, 1, 0) - tasks" }
-      threshold   = 1, period = 180, periods = 2, datapoints = 1, tells = false
+      threshold   = 1, period = 180, periods = 2, datapoints = 1, notifies = false
     }
     stalled = {
       description = "Messages wait and none is received."
       metrics     = { for name in ["visible", "received"] : name => local.queue_metrics[name] }
       sums        = {}
       result      = { stalled = "IF(visible > 0, 1, 0) - received" }
-      threshold   = 1, period = 60, periods = var.stall_limit, datapoints = null, tells = true
+      threshold   = 1, period = 60, periods = var.stall_limit, datapoints = null, notifies = true
     }
     beyond-capacity = {
       description = "More tasks are needed than MAX_TASKS allows."
       metrics     = { for name in ["visible", "measured"] : name => local.queue_metrics[name] }
       sums        = {}
       result      = { backlog = local.backlog }
-      threshold   = var.max_tasks, period = 60, periods = 15, datapoints = 12, tells = true
+      threshold   = var.max_tasks, period = 60, periods = 15, datapoints = 12, notifies = true
     }
     api-5xx = {
       description = "An API answered 5xx again and again: messages were not taken."
       metrics     = local.failures
       sums        = {}
       result      = { failures = "rest + http" }
-      threshold   = 1, period = 60, periods = 5, datapoints = 3, tells = true
+      threshold   = 1, period = 60, periods = 5, datapoints = 3, notifies = true
     }
   }
   alarms = {

@@ -38,8 +38,8 @@ resource "aws_cloudwatch_metric_alarm" "math" {
   evaluation_periods  = each.value.periods
   datapoints_to_alarm = each.value.datapoints
   treat_missing_data  = "notBreaching"
-  alarm_actions       = each.value.tells ? [aws_sns_topic.alarms.arn] : [aws_appautoscaling_policy.this[each.key].arn]
-  ok_actions          = each.value.tells ? [aws_sns_topic.alarms.arn] : []
+  alarm_actions       = each.value.notifies ? [aws_sns_topic.alarms.arn] : [aws_appautoscaling_policy.this[each.key].arn]
+  ok_actions          = each.value.notifies ? [aws_sns_topic.alarms.arn] : []
   dynamic "metric_query" {
     for_each = each.value.metrics
     content {

@@ -22,7 +22,7 @@ class Fleet:
     def lines(self):
         """Each line with how it is seen."""
         return [
-            ("the alarm of a DLQ that is not empty is raised, and told", self.dlq_alarm),
+            ("the alarm of a DLQ that is not empty is raised, and its topic notified", self.dlq_alarm),
             ("a burst: the fleet grows", self.grows),
             ("all of the burst is handled", self.burst_is_handled),
             ("an idle fleet shrinks to MIN_TASKS", self.shrinks),
@@ -33,13 +33,13 @@ class Fleet:
         deadline = time.monotonic() + self._patience
         while "ALARM" not in self._outcomes.alarms[name]:
             if time.monotonic() > deadline:
-                self._not_told(name)
+                self._not_notified(name)
             self._outcomes.poll()
-        return "ALARM, told to the topic -alarms"
+        return "ALARM, and a notification of the topic -alarms"
 
-    def _not_told(self, name):
+    def _not_notified(self, name):
         state = boto3.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["StateValue"]
-        found = f"after {self._patience} s it is {state}, and its topic was not told"
+        found = f"after {self._patience} s it is {state}, and its topic was not notified"
         raise NotSeen(f"the emulator may not evaluate it: {found}") if self._is_emulated else Failed(found)
 
     def grows(self):

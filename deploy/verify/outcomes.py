@@ -1,4 +1,4 @@
-"""What became of each message, as the worker tells the stage's topic, and what the alarms told theirs."""
+"""What became of each message, as the worker publishes it to the stage's topic, and the alarms' states, from theirs."""
 
 import collections
 import json
@@ -39,11 +39,11 @@ class Outcomes:
             self._take(json.loads(json.loads(message["Body"])["Message"]))
             self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
 
-    def _take(self, told):
-        if "messageId" in told:
-            self.of[told["messageId"]].append(told["outcome"])
-        elif "AlarmName" in told:
-            self.alarms[told["AlarmName"]].append(told["NewStateValue"])
+    def _take(self, notification):
+        if "messageId" in notification:
+            self.of[notification["messageId"]].append(notification["outcome"])
+        elif "AlarmName" in notification:
+            self.alarms[notification["AlarmName"]].append(notification["NewStateValue"])
 
     def wait_for(self, ids, outcome, seconds):
         """Until each of these messages has had this outcome."""

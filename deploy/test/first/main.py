@@ -199,4 +199,6 @@ class OnLocalStack(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    if shutil.which("shellcheck") is None:
+        print("skipped: shellcheck on the scripts of deploy/ and on what first.sh prints (it is not installed)")
     unittest.main()

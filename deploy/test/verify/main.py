@@ -44,7 +44,7 @@ NOT_SEEN = [
     "all of the burst is handled",
     "an idle fleet shrinks to MIN_TASKS",
 ]
-ALARM = "the alarm of a DLQ that is not empty is raised, and told"  # LocalStack evaluates it when it comes to it
+ALARM = "the alarm of a DLQ that is not empty is raised, and its topic notified"  # LocalStack evaluates it when it comes to it
 
 
 class Lines(unittest.TestCase):
@@ -110,7 +110,7 @@ class OfTheFleet(unittest.TestCase):
             with self.assertRaises(NotSeen):
                 getattr(self.fleet(service=None), see)()
 
-    def test_an_alarm_that_is_not_told_has_failed_on_aws_and_is_not_seen_in_an_emulator(self):
+    def test_an_alarm_that_does_not_notify_has_failed_on_aws_and_is_not_seen_in_an_emulator(self):
         client = mock.Mock()
         client.describe_alarms.return_value = {"MetricAlarms": [{"StateValue": "OK"}]}
         with mock.patch.object(boto3, "client", lambda _: client):
