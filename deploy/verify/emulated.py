@@ -5,6 +5,8 @@ import pathlib
 import re
 import subprocess
 
+import boto3
+
 HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -39,10 +41,13 @@ def _environment_of_the_task(stage):
 
 
 def _resolved(value, stage):
-    """A text, or what a resource is called; the region is in the environment already."""
+    """A text, what a resource is called, or what another stack exports; the region is in the environment already."""
     if isinstance(value, str):
         return value
     if value == {"Ref": "AWS::Region"}:
         return os.environ["AWS_DEFAULT_REGION"]
+    if "Fn::ImportValue" in value:
+        exports = boto3.client("cloudformation").get_paginator("list_exports").paginate()
+        return next(one["Value"] for page in exports for one in page["Exports"] if one["Name"] == value["Fn::ImportValue"])
     ids = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in stage.resources}
     return ids[value["Ref"]]

@@ -17,6 +17,7 @@ sys.path.insert(0, str(DEPLOY / "verify"))
 import boto3  # noqa: E402
 
 import cost  # noqa: E402
+from emulated import _resolved  # noqa: E402
 from fleet import Fleet  # noqa: E402
 from report import Failed, NotSeen, Report  # noqa: E402
 from stage import Stage  # noqa: E402
@@ -140,6 +141,17 @@ class OfTheStage(unittest.TestCase):
 
     def test_where_nothing_was_synthesized_nothing_is_taken_down(self):
         self.assertEqual(Stage("verify", "x", "/nowhere", {}).take_down(), "nothing was made")
+
+
+class OfTheStandIn(unittest.TestCase):
+    def test_the_environment_of_the_task_is_resolved_across_stacks(self):
+        pages = [{"Exports": [{"Name": "other", "Value": "no"}]}, {"Exports": [{"Name": "queue:url", "Value": "https://queue"}]}]
+        client = mock.Mock()
+        client.get_paginator.return_value.paginate.return_value = pages
+        stage = mock.Mock(resources=[{"LogicalResourceId": "Topic", "PhysicalResourceId": "arn:topic"}])
+        with mock.patch.object(boto3, "client", lambda _: client), mock.patch.dict(os.environ, {"AWS_DEFAULT_REGION": "eu-west-1"}):
+            found = [_resolved(value, stage) for value in ("20s", {"Ref": "Topic"}, {"Ref": "AWS::Region"}, {"Fn::ImportValue": "queue:url"})]
+        self.assertEqual(found, ["20s", "arn:topic", "eu-west-1", "https://queue"])
 
 
 class OfTheImage(unittest.TestCase):
