@@ -10,7 +10,7 @@ const OF_ACCOUNT = '<AWS::Region>:<AWS::AccountId>';
 const REASONS: Readonly<Record<string, string>> = {
   'AwsSolutions::AwsSolutions-APIG6':
     'The access log has every request; execution logs go to a group of their own, without our key and without a retention.',
-  'AwsSolutions::AwsSolutions-COG4': 'Callers are services: they sign requests with IAM, unless API_AUTHORIZATION says otherwise, and have a key.',
+  'AwsSolutions::AwsSolutions-COG4': 'REST_AUTHORIZATION says who may call it: services sign requests with IAM by default, and have a key.',
   'AwsSolutions::AwsSolutions-ECS2': 'The variables are the settings of the worker, none of which is a secret.',
   'AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]':
     'It is what AWS tells to give the account\'s API Gateway, which shares one role for all of its logs.',
@@ -31,9 +31,15 @@ function forSettings(settings: Settings, prefix: string): Record<string, string>
   const reasons: Record<string, string> = {
     [`${WILDCARD}[Resource::arn:<AWS::Partition>:ecs:${OF_ACCOUNT}:task/${existing?.cluster ?? prefix}/*]`]: 'A task protects itself, and has no name before it runs.',
   };
-  if (settings.API_AUTHORIZATION === 'NONE') reasons['AwsSolutions::AwsSolutions-APIG4'] = 'API_AUTHORIZATION=NONE was chosen: the REST API asks for a key all the same.';
+  if (isOpened(settings)) reasons['AwsSolutions::AwsSolutions-APIG4'] = 'The settings say that everyone may call it, or whoever has a key; and what a browser asks before a request has no one yet.';
   if (settings.WAF_ACL_ARN === undefined) reasons['AwsSolutions::AwsSolutions-APIG3'] = 'WAF_ACL_ARN names the web ACL where there is one.';
   if (settings.ALARM_EMAIL !== undefined) reasons['Serverless::Serverless-SNSRedrivePolicy'] = 'An alarm that no mailbox takes is in CloudWatch all the same.';
   if (subscriptions !== undefined) reasons['Serverless::Serverless-SNSRedrivePolicy'] = 'SNS tries a queue again for weeks; a message that it gives up is lost.';
   return reasons;
+}
+
+/** Whether some method lets in whoever calls. */
+function isOpened(settings: Settings): boolean {
+  const { rest } = detailsOf(settings);
+  return ['KEY', 'NONE'].includes(settings.REST_AUTHORIZATION) || settings.HTTP_AUTHORIZATION === 'NONE' || rest?.openQueueRoute === true || rest?.cors !== undefined;
 }

@@ -79,6 +79,42 @@ const NETWORK = object(
   'The network; `endpoints` and `policies` with NETWORK=private.',
 );
 
+const AUTHORIZER = object(
+  {
+    userPools: list(arn('cognito-idp', 'a user pool'), ''),
+    issuer: text('https://\\S+', 'the address of an issuer'),
+    audience: list(anyText, ''),
+    scopes: list(anyText, ''),
+    function: arn('lambda', 'a function'),
+    header: text('[A-Za-z0-9-]+', 'the name of a header'),
+    cache: whole(0, 3600),
+  },
+  [],
+  'Who lets callers in: for COGNITO `userPools`, for JWT `issuer` and `audience`, both with `scopes` where wanted; for LAMBDA `function`, with the `header` that it decides by (`Authorization`) and the seconds of `cache` for which its answer holds (300).',
+);
+const API = {
+  authorizer: AUTHORIZER,
+  cors: object({ origins: list(text('\\*|https?://[^/\\s]+', 'an origin such as https://shop.example.com, or *'), ''), maxAge: whole(0, 86400) }, ['origins'], 'Pages that browsers let call the API; a REST API takes one origin.'),
+  domain: object(
+    { name: text('[a-z0-9.-]+', 'a name such as api.example.com'), certificate: arn('acm', 'a certificate'), trustStore: text('s3://[^/\\s]+/\\S+', 'an object of S3') },
+    ['name', 'certificate'],
+    'A name of your own, in place of the address of API Gateway, which then answers no more; with `trustStore` clients need a certificate of it (mutual TLS). Its DNS record points to the output `RestRecordTarget` or `HttpRecordTarget`.',
+  ),
+  throttling: map('(GET|POST) /[a-z0-9/]+', whole(1, 10000), 'Requests a second of single routes, such as `POST /v1/messages/batch`.'),
+};
+const REST = object(
+  {
+    ...API,
+    key: flag('Whether requests need a key as well; true unless REST_AUTHORIZATION=NONE.'),
+    openQueueRoute: flag('Whether everyone may call `GET /queue?message=`, whoever may call the other routes.'),
+    compression: whole(0, 10485760, 'Bytes from which on answers are compressed; requests that come compressed are then unpacked. Off by default: answers are short.'),
+    policy: document('a resource policy', 'Who may call it at all, with APIS=rest, such as the addresses of an office.'),
+  },
+  [],
+  'The REST API.',
+);
+const HTTP = object(API, [], 'The same of the HTTP API: authorizer, cors, domain and throttling.');
+
 const EXISTING = object(
   {
     queue: arn('sqs', 'a queue', 'The queue in place of a new one; `VISIBILITY` should be its own.'),
@@ -121,6 +157,8 @@ const DETAILS = object({
   handler: container('handler'),
   task: TASK,
   network: NETWORK,
+  rest: REST,
+  http: HTTP,
   existing: EXISTING,
   queues: list(QUEUE, 'Up to three more queues, which are there already, for the same workers; what one does not say is as the settings say.'),
   subscriptions: list(SUBSCRIPTION, 'Topics that send to the queue; `raw` without the envelope of SNS.'),
@@ -134,6 +172,12 @@ export type Details = NonNullable<(typeof DETAILS)['value']>;
 /** What they say of a container. */
 export type ContainerDetails = NonNullable<Details['worker']>;
 
+/** What they say of an API of either kind. */
+export type ApiDetails = NonNullable<Details['http']>;
+
+/** What they say of who lets callers in. */
+export type AuthorizerDetails = NonNullable<ApiDetails['authorizer']>;
+
 /** What is wrong with the details. */
 export function detailProblems(value: unknown): string[] {
   return DETAILS.problems(value, '').map((problem) => `DETAILS: ${problem}`);
@@ -146,7 +190,7 @@ export function detailsOf({ DETAILS: json }: { readonly DETAILS: string | undefi
 
 /** Markdown, a row for each field; those of a container stand once. */
 export function detailsTable(): string {
-  const fields = { ...DETAILS.fields, worker: container('worker'), handler: object({}, [], 'The same of the handler\'s container, with HANDLER_IMAGE.') };
+  const fields = { ...DETAILS.fields, worker: container('worker'), handler: object({}, [], 'The same of the handler\'s container, with HANDLER_IMAGE.'), http: object({}, [], HTTP.description) };
   const rows = Object.entries(fields).flatMap(([name, field]) => [
     `| \`${name}\` | ${field.description}${field.fields === undefined || isList(field) ? ` Takes ${takes(field)}.` : ''} |`,
     ...(isList(field) ? [] : Object.entries(field.fields ?? {}).map(([inner, one]) => `| \`${name}.${inner}\` | ${one.description} Takes ${takes(one)}. |`)),

@@ -6,6 +6,11 @@ import type { Settings } from './settings.ts';
 /** The stacks, in the order in which they are made. */
 export const STACKS = ['queue', 'api', 'service'] as const;
 
+/** Those that these settings want. */
+export function kindsOf({ APIS }: Settings): StackKind[] {
+  return STACKS.filter((kind) => kind !== 'api' || APIS !== 'none');
+}
+
 /** One of them. */
 export type StackKind = (typeof STACKS)[number];
 

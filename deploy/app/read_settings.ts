@@ -1,5 +1,6 @@
 // Reads the settings from texts, such as the environment's, and tells all that is wrong at once.
 import { existsSync, readFileSync } from 'node:fs';
+import { apiProblems } from './api.ts';
 import { memoryFor, memorySteps } from './fargate.ts';
 import { detailProblems, detailsOf } from './details.ts';
 import { type Settings, eachSetting } from './settings.ts';
@@ -58,6 +59,7 @@ function misfits(settings: Settings): string[] {
   }
   if (settings.HANDLER !== undefined && isJson(settings.HANDLER)) problems.push(...unsayable(settings.HANDLER));
   if (settings.DETAILS !== undefined && isJson(settings.DETAILS)) problems.push(...detailProblems(JSON.parse(settings.DETAILS)), ...detailMisfits(settings));
+  if (problems.length === 0) problems.push(...apiProblems(settings));
   return problems;
 }
 

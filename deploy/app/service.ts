@@ -2,6 +2,7 @@
 import { Duration, Fn, type Stack, Token } from 'aws-cdk-lib';
 import type { IVpc } from 'aws-cdk-lib/aws-ec2';
 import { Cluster, ContainerImage, CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
+import type { Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import { httpApiMetric } from '../lib/api/http.ts';
 import { restApiMetric } from '../lib/api/rest.ts';
 import { type HandlerContainer, LongshoreService, type LongshoreServiceProps, type Outcome, type SettingValue, type WorkQueue } from '../lib/index.ts';
@@ -31,7 +32,7 @@ export function addService(stack: Stack, settings: Settings, prefix: string): Re
     ...network.place,
     ...sizeOf(settings),
     ...clusterOf(stack, settings, details, network.place.vpc),
-    arrivals: [restApiMetric(`${prefix}-rest-api`, 'requests'), httpApiMetric(Fn.importValue(`${prefix}-http-api-id`), 'requests')],
+    arrivals: arrivalsOf(settings, prefix),
     alarmTopic: shared.alarms,
     logFilter: settings.LOG_FILTER,
     logRetention: settings.LOG_RETENTION,
@@ -42,6 +43,13 @@ export function addService(stack: Stack, settings: Settings, prefix: string): Re
   grantDetails(service, details);
   network.serve(service);
   return {};
+}
+
+/** The requests to the APIs that there are. */
+function arrivalsOf({ APIS }: Settings, prefix: string): Metric[] {
+  const rest = () => restApiMetric(`${prefix}-rest-api`, 'requests');
+  const http = () => httpApiMetric(Fn.importValue(`${prefix}-http-api-id`), 'requests');
+  return { both: () => [rest(), http()], rest: () => [rest()], http: () => [http()], none: () => [] }[APIS]();
 }
 
 function workOf(settings: Settings, { queue, dlq, endings }: Shared): WorkQueue {

@@ -15,9 +15,11 @@ export const SETTINGS = {
   STAGE: text('[a-z][a-z0-9-]{0,11}', '1 to 12 lower-case letters, digits and hyphens, a letter first', 'dev', 'The second part of every name.'),
 
   IMAGE: image(undefined, 'The image of the worker.'),
+  APIS: shape(word(['both', 'rest', 'http', 'none'], 'both', 'Which APIs are in front of the queue.')),
   API_THROTTLING: whole(1, 10000, 100, 'Requests a second that each API takes.'),
   /** A method that changes needs a new deployment of its API, and a parameter makes none. */
-  API_AUTHORIZATION: shape(word(['AWS_IAM', 'NONE'], 'AWS_IAM', 'Who may call the APIs: those whose signed requests IAM allows, or everyone (the REST API asks for a key as well).')),
+  REST_AUTHORIZATION: shape(word(['AWS_IAM', 'KEY', 'COGNITO', 'LAMBDA', 'NONE'], 'AWS_IAM', 'Who may call the REST API: those whose signed requests IAM allows, those with a key, those whom `rest.authorizer` of DETAILS lets in, or everyone. All but NONE ask for a key as well.')),
+  HTTP_AUTHORIZATION: shape(word(['AWS_IAM', 'JWT', 'LAMBDA', 'NONE'], 'AWS_IAM', 'Who may call the HTTP API, as above; JWT and LAMBDA by `http.authorizer` of DETAILS.')),
 
   QUEUE_RETENTION: oneOfNumbers(DAYS, 4, 'Days that the queue keeps a message; the DLQ keeps it for 14.'),
   DLQ_RETRIES: whole(1, 1000, 5, 'Receives of a message before it moves to the DLQ.'),
@@ -52,10 +54,10 @@ export const SETTINGS = {
   HANDLER: optional(text('\\{[\\s\\S]*\\}', 'a JSON object of texts, numbers and lists of them', undefined, 'The settings of the handler, such as {"kind": "exec", "command": ["/app/job"]}, when there is no HANDLER_IMAGE.')),
   COLLECTOR_IMAGE: optional(image(undefined, 'The image of an OpenTelemetry collector that runs beside the worker.')),
   NOTIFY: shape(text('(done|failure|reject)(,(done|failure|reject))*|none', 'none, or some of done, failure and reject with commas between them', 'reject', 'The outcomes published to the topic.')),
-  WAF_ACL_ARN: optional(text(ARN('wafv2'), 'the ARN of a regional web ACL', undefined, 'The web ACL in front of the REST API.')),
+  WAF_ACL_ARN: optional(text(ARN('wafv2'), 'the ARN of a regional web ACL', undefined, 'The web ACL in front of the REST API, with APIS=rest.')),
   ALARM_EMAIL: optional(text('[^@\\s]+@[^@\\s]+', 'an e-mail address', undefined, 'Who gets the alarms by e-mail.')),
   DETAILS: optional(text('\\{[\\s\\S]*\\}', 'a JSON object, or the path of a file that has one', undefined, 'What no single text can say, such as secrets, policies, endpoints and what is there already (below).')),
-  MESSAGE_SCHEMA: optional(text('\\{[\\s\\S]*\\}', 'a JSON schema of draft 4', undefined, 'What a JSON body of POST /v1/messages must look like on the REST API.')),
+  MESSAGE_SCHEMA: optional(text('\\{[\\s\\S]*\\}', 'a JSON schema of draft 4', undefined, 'What every message must look like, with APIS=rest; then there are no `text/plain` and no GET.')),
 } satisfies Record<string, Setting<unknown>>;
 
 type Table = typeof SETTINGS;

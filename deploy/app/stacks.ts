@@ -3,7 +3,7 @@ import { type App, BootstraplessSynthesizer, type CfnElement, CfnOutput, Stack, 
 import { acknowledge } from './acknowledgements.ts';
 import { addApi } from './api.ts';
 import { detailsOf } from './details.ts';
-import { prefixOf, type StackKind, stackName, STACKS } from './names.ts';
+import { kindsOf, prefixOf, type StackKind, stackName } from './names.ts';
 import { withParameters } from './parameters.ts';
 import { addQueue } from './queue.ts';
 import { addService } from './service.ts';
@@ -27,7 +27,7 @@ const PARTS: Readonly<Record<StackKind, { readonly description: string; readonly
   service: { description: 'Longshore: workers on Fargate', add: addService },
 };
 
-/** One of the three. */
+/** One of them. */
 export class LongshoreStack extends Stack {
   constructor(app: App, readonly kind: StackKind, given: Settings, binding: Binding) {
     super(app, binding === 'written' ? stackName(given, kind) : kind, { synthesizer: new BootstraplessSynthesizer(), description: PARTS[kind].description });
@@ -48,7 +48,7 @@ export class LongshoreStack extends Stack {
 
 /** Adds all of them, in the order in which they are deployed. */
 export function addStacks(app: App, settings: Settings, binding: Binding = 'written'): LongshoreStack[] {
-  const stacks = STACKS.map((kind) => new LongshoreStack(app, kind, settings, binding));
+  const stacks = kindsOf(settings).map((kind) => new LongshoreStack(app, kind, settings, binding));
   stacks.forEach((stack, index) => stacks.slice(0, index).forEach((earlier) => stack.addStackDependency(earlier)));
   return stacks;
 }

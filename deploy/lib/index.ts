@@ -5,7 +5,19 @@
  */
 export { LongshoreKey, type LongshoreKeyProps } from './longshore_key.ts';
 export { LongshoreQueue, type LongshoreQueueProps } from './longshore_queue.ts';
-export { type ApiAuthorization, type ApiOptions, type RestApiOptions, SqsApi, type SqsApiProps } from './api/sqs_api.ts';
+export type {
+  ApiDomain,
+  ApiOptions,
+  CognitoAuthorization,
+  Cors,
+  HttpApiOptions,
+  HttpAuthorization,
+  JwtAuthorization,
+  LambdaAuthorization,
+  RestApiOptions,
+  RestAuthorization,
+} from './api/options.ts';
+export { SqsApi, type SqsApiProps } from './api/sqs_api.ts';
 export { LongshoreService } from './service/longshore_service.ts';
 export type {
   ContainerOptions,

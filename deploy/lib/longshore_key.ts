@@ -9,7 +9,7 @@ export const SEND_ACTIONS = ['kms:Decrypt', 'kms:GenerateDataKey'];
 
 /** What a key is for. */
 export interface LongshoreKeyProps {
-  /** The first part of all names, such as `orders-prod`: the key serves the log groups `/longshore/{prefix}/*`. */
+  /** The first part of all names, such as `orders-prod`: the key serves the log groups `/longshore/{prefix}/*`, and the vended ones of that name. */
   readonly prefix: string;
   /**
    * What becomes of the key when its stack goes. Without it, what is in a kept queue could never be read.
@@ -29,7 +29,7 @@ export class LongshoreKey extends Key {
         actions: ['kms:Encrypt', 'kms:Decrypt', 'kms:ReEncrypt*', 'kms:GenerateDataKey*', 'kms:Describe*'],
         resources: ['*'],
         conditions: {
-          ArnLike: { 'kms:EncryptionContext:aws:logs:arn': `arn:${Aws.PARTITION}:logs:${Aws.REGION}:${Aws.ACCOUNT_ID}:log-group:/longshore/${prefix}/*` },
+          ArnLike: { 'kms:EncryptionContext:aws:logs:arn': ['', '/aws/vendedlogs'].map((vended) => `arn:${Aws.PARTITION}:logs:${Aws.REGION}:${Aws.ACCOUNT_ID}:log-group:${vended}/longshore/${prefix}/*`) },
         },
       }),
     );

@@ -31,7 +31,7 @@ resource "aws_apigatewayv2_route" "this" {
   for_each           = local.http_routes
   api_id             = aws_apigatewayv2_api.this.id
   route_key          = each.key
-  authorization_type = var.api_authorization
+  authorization_type = "AWS_IAM"
   target             = "integrations/${aws_apigatewayv2_integration.this[each.key].id}"
 }
 
@@ -50,6 +50,7 @@ resource "aws_apigatewayv2_stage" "this" {
       requestId         = "$context.requestId"
       time              = "$context.requestTime"
       ip                = "$context.identity.sourceIp"
+      principal         = "$context.identity.userArn"
       method            = "$context.httpMethod"
       route             = "$context.routeKey"
       status            = "$context.status"

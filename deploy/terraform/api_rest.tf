@@ -68,7 +68,7 @@ resource "aws_api_gateway_method" "this" {
   rest_api_id          = aws_api_gateway_rest_api.this.id
   resource_id          = local.resources[each.value.path]
   http_method          = each.value.method
-  authorization        = var.api_authorization
+  authorization        = "AWS_IAM"
   api_key_required     = true
   request_validator_id = aws_api_gateway_request_validator.this.id
   request_models       = each.value.model == null ? null : { "application/json" = aws_api_gateway_model.this[each.value.model].name }
@@ -122,7 +122,7 @@ resource "aws_api_gateway_deployment" "this" {
   rest_api_id = aws_api_gateway_rest_api.this.id
   # Whatever a deployment is a picture of: a change of it makes a new one.
   triggers = {
-    of = sha256(jsonencode([local.routes, local.answers, local.schemas, local.template, local.gateway_answer, var.api_authorization, local.queue]))
+    of = sha256(jsonencode([local.routes, local.answers, local.schemas, local.template, local.gateway_answer, local.queue]))
   }
   lifecycle {
     create_before_destroy = true
@@ -149,6 +149,8 @@ resource "aws_api_gateway_stage" "this" {
       requestId         = "$context.extendedRequestId"
       time              = "$context.requestTime"
       ip                = "$context.identity.sourceIp"
+      principal         = "$context.identity.userArn"
+      apiKeyId          = "$context.identity.apiKeyId"
       method            = "$context.httpMethod"
       route             = "$context.resourcePath"
       status            = "$context.status"

@@ -28,7 +28,7 @@ data "aws_iam_policy_document" "key" {
     condition {
       test     = "ArnLike"
       variable = "kms:EncryptionContext:aws:logs:arn"
-      values   = ["arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/longshore/${local.prefix}/*"]
+      values   = [for vended in ["", "/aws/vendedlogs"] : "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:${vended}/longshore/${local.prefix}/*"]
     }
   }
   statement {
@@ -53,7 +53,7 @@ resource "aws_kms_key" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "api" {
-  name              = "/longshore/${local.prefix}/api"
+  name              = "/aws/vendedlogs/longshore/${local.prefix}/api"
   retention_in_days = var.log_retention
   kms_key_id        = aws_kms_key.this.arn
 }

@@ -37,7 +37,7 @@ locals {
   }
   draft = "http://json-schema.org/draft-04/schema#"
   schemas = {
-    message = var.message_schema == null ? jsonencode({ "$schema" = local.draft, title = "Message" }) : var.message_schema
+    message = jsonencode({ "$schema" = local.draft, title = "Message" })
     batch = jsonencode({
       "$schema" = local.draft
       title     = "Batch"

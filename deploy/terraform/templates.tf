@@ -26,11 +26,14 @@ locals {
       "@{traced.vtl}", local.stripped["traced.vtl"]),
     "@{quote.vtl}", local.stripped["quote.vtl"])
   }
+  # Whether the JSON of an entry's body is a text.
+  is_plain_text = "$body.startsWith('\"')"
   template = {
-    for name, text in local.once : name => replace(replace(replace(replace(text,
+    for name, text in local.once : name => replace(replace(replace(replace(replace(text,
       "@{trace.vtl}", local.once["trace.vtl"]),
       "@{senderCodes}", "|${local.sender_codes}|"),
       "@{queueUrl}", "$stageVariables.queueUrl"),
+      "@{isPlainText}", local.is_plain_text),
     "@{fifoGroup}", local.older_group)
   }
 }

@@ -59,26 +59,6 @@ variable "api_throttling" {
   }
 }
 
-variable "api_authorization" {
-  type        = string
-  default     = "AWS_IAM"
-  description = "Who may call the APIs: those whose signed requests IAM allows, or everyone (the REST API asks for a key as well)."
-  validation {
-    condition     = contains(["AWS_IAM", "NONE"], var.api_authorization)
-    error_message = "api_authorization: AWS_IAM or NONE."
-  }
-}
-
-variable "message_schema" {
-  type        = string
-  default     = null
-  description = "A JSON schema of draft 4: what a JSON body of POST /v1/messages must look like on the REST API."
-  validation {
-    condition     = var.message_schema == null || can(jsondecode(var.message_schema))
-    error_message = "message_schema: a JSON schema of draft 4."
-  }
-}
-
 variable "queue_retention" {
   type        = number
   default     = 4

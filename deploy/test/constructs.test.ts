@@ -69,9 +69,16 @@ describe('an SqsApi', () => {
     assert.deepEqual([both, http, rest].map(watched), [3, 2, 2]);
   });
 
+  it('never leaves an API open beside a closed one', () => {
+    assert.throws(() => api({ rest: { authorization: 'NONE' } }), /SqsApi: rest: everyone may call it, beside an HTTP API that is closed/);
+    assert.throws(() => api({ rest: { authorization: 'NONE', apiKey: true }, http: { authorization: 'NONE' } }), /SqsApi: http: everyone may call it, beside a REST API that is closed/);
+    assert.doesNotThrow(() => api({ rest: { authorization: 'NONE' }, http: { authorization: 'NONE' } }));
+    assert.doesNotThrow(() => api({ rest: false, http: { authorization: 'NONE' } }));
+  });
+
   it('has who may call it for each API of its own', () => {
-    const template = api({ rest: { authorization: 'NONE' } });
-    assert.ok(template.all('AWS::ApiGateway::Method').every(([, { Properties }]) => Properties.AuthorizationType === 'NONE'));
+    const template = api({ rest: { authorization: 'KEY' } });
+    assert.ok(template.all('AWS::ApiGateway::Method').every(([, { Properties }]) => Properties.AuthorizationType === 'NONE' && Properties.ApiKeyRequired));
     assert.ok(template.all('AWS::ApiGatewayV2::Route').every(([, { Properties }]) => Properties.AuthorizationType === 'AWS_IAM'));
   });
 });

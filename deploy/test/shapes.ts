@@ -56,6 +56,34 @@ const SUBSCRIBED = {
     { topic: ARN('sns', 'others'), filterPolicy: { detail: { type: ['order'] } }, filterPolicyScope: 'MessageBody' },
   ],
 };
+const FUNCTION = ARN('lambda', 'function:door');
+const DOORS = {
+  rest: {
+    authorizer: { userPools: [ARN('cognito-idp', 'userpool/eu-west-1_AbCdEf')], scopes: ['orders/send'] },
+    cors: { origins: ['https://shop.example.com'], maxAge: 600 },
+    domain: { name: 'rest.example.com', certificate: ARN('acm', 'certificate/0123'), trustStore: 's3://orders-trust/clients.pem' },
+    throttling: { 'POST /v1/messages/batch': 10 },
+    key: false,
+    openQueueRoute: true,
+    compression: 1024,
+  },
+  http: {
+    authorizer: { issuer: 'https://issuer.example.com/', audience: ['orders'], scopes: ['send'] },
+    cors: { origins: ['https://shop.example.com', 'https://desk.example.com'] },
+    domain: { name: 'http.example.com', certificate: ARN('acm', 'certificate/4567'), trustStore: 's3://orders-trust/clients.pem' },
+    throttling: { 'GET /v1/send': 5 },
+  },
+};
+const BY_FUNCTION = { rest: { authorizer: { function: FUNCTION, header: 'X-Token', cache: 0 } }, http: { authorizer: { function: FUNCTION } } };
+const OFFICE = {
+  rest: {
+    policy: {
+      Statement: [
+        { Effect: 'Allow', Principal: '*', Action: 'execute-api:Invoke', Resource: 'execute-api:/*', Condition: { IpAddress: { 'aws:SourceIp': '192.0.2.0/24' } } },
+      ],
+    },
+  },
+};
 /** What NETWORK=existing has. */
 const IN_VPC = { NETWORK: 'existing', VPC_ID: 'vpc-0123456789abcdef0', SUBNET_IDS: 'subnet-0123456789abcdef0,subnet-0123456789abcdef1' };
 
@@ -78,6 +106,12 @@ export const SHAPES: Readonly<Record<string, Readonly<Record<string, string>>>> 
   collector: { ...BASE, COLLECTOR_IMAGE: 'public.ecr.aws/aws-observability/aws-otel-collector:v0.43.3' },
   exec: { ...WITHOUT_HANDLER, HANDLER: '{"kind": "exec", "command": ["/app/job", "--fast"], "reject": [65, 66]}' },
   spot: { ...BASE, SPOT_SHARE: '75', MIN_TASKS: '0', MAX_TASKS: '40' },
+  doors: { ...BASE, REST_AUTHORIZATION: 'COGNITO', HTTP_AUTHORIZATION: 'JWT', DETAILS: JSON.stringify(DOORS) },
+  lambda: { ...BASE, REST_AUTHORIZATION: 'LAMBDA', HTTP_AUTHORIZATION: 'LAMBDA', DETAILS: JSON.stringify(BY_FUNCTION) },
+  open: { ...BASE, REST_AUTHORIZATION: 'NONE', HTTP_AUTHORIZATION: 'NONE' },
+  office: { ...BASE, APIS: 'rest', DETAILS: JSON.stringify(OFFICE) },
+  http: { ...BASE, APIS: 'http', HTTP_AUTHORIZATION: 'NONE' },
+  none: { ...BASE, APIS: 'none' },
   handler: { ...BASE, DETAILS: JSON.stringify(DETAILS) },
   shell: { ...BASE, DETAILS: JSON.stringify(SHELL) },
   everything: {
@@ -86,6 +120,7 @@ export const SHAPES: Readonly<Record<string, Readonly<Record<string, string>>>> 
     WAF_ACL_ARN: 'arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/orders/0123',
     ALARM_EMAIL: 'ops@example.com',
     MESSAGE_SCHEMA: '{"type": "object", "required": ["order"]}',
-    API_AUTHORIZATION: 'NONE',
+    APIS: 'rest',
+    REST_AUTHORIZATION: 'KEY',
   },
 };

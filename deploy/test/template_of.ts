@@ -1,6 +1,6 @@
 // Templates of the shapes, and what tests ask of them.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { type StackKind, STACKS } from '../app/names.ts';
 import { SHAPES } from './shapes.ts';
 
@@ -47,7 +47,8 @@ export function shapeFile(shape: string, kind: StackKind): URL {
 /** The templates of a shape, by the kind of stack. */
 export function templatesOf(shape: string): Record<StackKind, Template> {
   assert.ok(shape in SHAPES, shape);
-  const open = (kind: StackKind) => new Template(JSON.parse(readFileSync(shapeFile(shape, kind), 'utf8')));
+  const isThere = (kind: StackKind) => existsSync(shapeFile(shape, kind));
+  const open = (kind: StackKind) => new Template(isThere(kind) ? JSON.parse(readFileSync(shapeFile(shape, kind), 'utf8')) : { Resources: {} });
   const templates = read.get(shape) ?? (Object.fromEntries(STACKS.map((kind) => [kind, open(kind)])) as Record<StackKind, Template>);
   read.set(shape, templates);
   return templates;

@@ -3,7 +3,11 @@ import { CfnApi, CfnIntegration, CfnRoute, CfnStage } from 'aws-cdk-lib/aws-apig
 import { Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
 import { accessLogFormat } from './access_log.ts';
-import type { ApiOptions, ApiParts, MadeApi } from './sqs_api.ts';
+import { addHttpGate, type HttpGate } from './authorizers.ts';
+import { corsOfHttp } from './cors.ts';
+import { addHttpDomain } from './domain.ts';
+import type { HttpApiOptions } from './options.ts';
+import type { ApiParts, MadeApi } from './sqs_api.ts';
 
 /**
  * The attributes of every message. They are JSON, into which this kind of API writes a variable without escaping it: only what
@@ -12,7 +16,7 @@ import type { ApiOptions, ApiParts, MadeApi } from './sqs_api.ts';
 const ATTRIBUTES = JSON.stringify({ requestId: { DataType: 'String', StringValue: '${context.requestId}' } });
 
 /** Each route, and where its message comes from; a body is an argument of its own, and so need not be escaped. */
-const ROUTES = [
+export const ROUTES = [
   { id: 'HttpSend', route: 'POST /v1/messages', body: '$request.body' },
   { id: 'HttpOlderSend', route: 'GET /v1/send', body: '$request.querystring.MessageBody' },
 ];
@@ -20,19 +24,38 @@ const ROUTES = [
 /** What CloudWatch calls an HTTP API's metrics. */
 const METRICS = { requests: 'Count', failures: '5xx' };
 
-/** Makes the API with its one stage. */
-export function addHttpApi(scope: Construct, parts: ApiParts, options: ApiOptions): MadeApi & { id: string } {
-  const { authorization = 'AWS_IAM', throttling = 100 } = options;
-  const api = new CfnApi(scope, 'HttpApi', { name: `${parts.prefix}-http-api`, protocolType: 'HTTP' });
-  for (const route of ROUTES) addRoute(scope, api, route, parts, authorization);
-  new CfnStage(scope, 'HttpStage', {
+/** Makes the API with its one stage, and where the record of its own name must point. */
+export function addHttpApi(scope: Construct, parts: ApiParts, options: HttpApiOptions): MadeApi & { id: string } {
+  const { authorization = 'AWS_IAM', throttling = 100, routeThrottling = {}, cors, domain } = options;
+  const name = `${parts.prefix}-http-api`;
+  const limit = (rate: number) => ({ throttlingRateLimit: rate, throttlingBurstLimit: rate, detailedMetricsEnabled: true });
+  const api = new CfnApi(scope, 'HttpApi', {
+    name,
+    protocolType: 'HTTP',
+    ...(cors === undefined ? {} : { corsConfiguration: corsOfHttp(cors) }),
+    ...(domain === undefined ? {} : { disableExecuteApiEndpoint: true }),
+  });
+  const gate = addHttpGate(scope, api, name, authorization);
+  const made = ROUTES.map((route) => addRoute(scope, api, route, parts, gate));
+  // The kit spells properties within a map as they are given; these are CloudFormation's own.
+  const ofRoute = (rate: number) => ({ ThrottlingRateLimit: rate, ThrottlingBurstLimit: rate, DetailedMetricsEnabled: true });
+  const single = Object.entries(routeThrottling);
+  const stage = new CfnStage(scope, 'HttpStage', {
     apiId: api.ref,
     stageName: '$default',
     autoDeploy: true,
-    defaultRouteSettings: { throttlingRateLimit: throttling, throttlingBurstLimit: throttling, detailedMetricsEnabled: true },
-    accessLogSettings: { destinationArn: parts.logs.logGroupArn, format: accessLogFormat('http') },
+    defaultRouteSettings: limit(throttling),
+    ...(single.length === 0 ? {} : { routeSettings: Object.fromEntries(single.map(([route, rate]) => [route, ofRoute(rate)])) }),
+    accessLogSettings: { destinationArn: parts.logs.logGroupArn, format: accessLogFormat('http', authorization, false) },
   });
-  return { id: api.ref, url: api.attrApiEndpoint, metric: (name) => httpApiMetric(api.ref, name) };
+  // The settings of a route want the route.
+  if (single.length > 0) stage.node.addDependency(...made);
+  return {
+    id: api.ref,
+    url: domain === undefined ? api.attrApiEndpoint : `https://${domain.name}`,
+    recordTarget: domain === undefined ? undefined : addHttpDomain(scope, domain, api.ref, stage),
+    metric: (of) => httpApiMetric(api.ref, of),
+  };
 }
 
 /** A metric of the HTTP API with this id. */
@@ -40,7 +63,7 @@ export function httpApiMetric(apiId: string, name: keyof typeof METRICS): Metric
   return new Metric({ namespace: 'AWS/ApiGateway', metricName: METRICS[name], dimensionsMap: { ApiId: apiId } });
 }
 
-function addRoute(scope: Construct, api: CfnApi, { id, route, body }: (typeof ROUTES)[number], { queue, role }: ApiParts, authorizationType: string): void {
+function addRoute(scope: Construct, api: CfnApi, { id, route, body }: (typeof ROUTES)[number], { queue, role }: ApiParts, gate: HttpGate): CfnRoute {
   const integration = new CfnIntegration(scope, `${id}Integration`, {
     apiId: api.ref,
     integrationType: 'AWS_PROXY',
@@ -54,7 +77,7 @@ function addRoute(scope: Construct, api: CfnApi, { id, route, body }: (typeof RO
       ...(queue.fifo ? { MessageGroupId: groupOf(route) } : {}),
     },
   });
-  new CfnRoute(scope, id, { apiId: api.ref, routeKey: route, authorizationType, target: `integrations/${integration.ref}` });
+  return new CfnRoute(scope, id, { apiId: api.ref, routeKey: route, ...gate, target: `integrations/${integration.ref}` });
 }
 
 /** The older route knows no groups: each of its messages is one. */

@@ -5,6 +5,12 @@ import { template } from './templates.ts';
 /** The stage variable that has the queue's URL, so that the templates are the same everywhere. */
 export const QUEUE_URL = 'queueUrl';
 
+/** The route that may be open to everyone. */
+export const OPEN_ROUTE = 'queue';
+
+/** Whether the JSON of an entry's body is a text. */
+export const IS_TEXT = '$body.startsWith(\'"\')';
+
 /** One route. */
 export interface Route {
   readonly method: 'GET' | 'POST';
@@ -20,8 +26,8 @@ export interface Route {
   readonly parameter?: string;
 }
 
-/** All routes to a queue of this kind. */
-export function routes(fifo: boolean): Route[] {
+/** All routes to a queue of this kind. With a schema there is none that is not held to it: no plain text, and nothing in an address. */
+export function routes(fifo: boolean, hasSchema: boolean): Route[] {
   const queueUrl = `$stageVariables.${QUEUE_URL}`;
   const json = ['application/json'];
   const older = (path: string, parameter: string, done: string): Route => ({
@@ -38,7 +44,7 @@ export function routes(fifo: boolean): Route[] {
       method: 'POST',
       path: 'v1/messages',
       action: 'SendMessage',
-      contentTypes: [...json, 'text/plain'],
+      contentTypes: hasSchema ? json : [...json, 'text/plain'],
       template: template('send.vtl', { queueUrl }),
       done: { statusCode: '202', template: template('sent.vtl') },
       model: 'message',
@@ -48,12 +54,11 @@ export function routes(fifo: boolean): Route[] {
       path: 'v1/messages/batch',
       action: 'SendMessageBatch',
       contentTypes: json,
-      template: template('send_batch.vtl', { queueUrl }),
+      template: template('send_batch.vtl', { queueUrl, isPlainText: hasSchema ? 'false' : IS_TEXT }),
       done: { statusCode: '202', template: template('sent_batch.vtl') },
       model: 'batch',
     },
-    older('queue', 'message', 'sent_done.vtl'),
-    older('v1/send', 'MessageBody', 'sent_older.vtl'),
+    ...(hasSchema ? [] : [older(OPEN_ROUTE, 'message', 'sent_done.vtl'), older('v1/send', 'MessageBody', 'sent_older.vtl')]),
   ];
 }
 

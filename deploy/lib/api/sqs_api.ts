@@ -10,50 +10,11 @@ import { Construct } from 'constructs';
 import { addAlarm } from '../alarm.ts';
 import { addLogGroup } from '../log_group.ts';
 import { type Query, total } from '../metrics.ts';
+import { problemsOf } from './check.ts';
 import { addHttpApi } from './http.ts';
+import type { HttpApiOptions, RestApiOptions } from './options.ts';
 import { addRestApi } from './rest.ts';
 import { addApiRole } from './role.ts';
-
-/** Who may call an API: those whose signed requests IAM allows, or everyone. */
-export type ApiAuthorization = 'AWS_IAM' | 'NONE';
-
-/** What both kinds of API are told. */
-export interface ApiOptions {
-  /**
-   * Who may call it.
-   * @default 'AWS_IAM'
-   */
-  readonly authorization?: ApiAuthorization;
-  /**
-   * Requests a second that it takes, and at once.
-   * @default 100
-   */
-  readonly throttling?: number;
-}
-
-/** What the REST API is told. */
-export interface RestApiOptions extends ApiOptions {
-  /**
-   * What a JSON body of `POST /v1/messages` must look like: a JSON schema of draft 4, as JSON.
-   * @default any JSON
-   */
-  readonly messageSchema?: string;
-  /**
-   * The ARN of a regional web ACL in front of it.
-   * @default none
-   */
-  readonly webAclArn?: string;
-  /**
-   * Whether it makes the role by which API Gateway writes access logs, and sets it for the account and region, which have only one.
-   * @default true
-   */
-  readonly accountLogRole?: boolean;
-  /**
-   * The name of its stage, the first part of its paths.
-   * @default 'prod'
-   */
-  readonly stageName?: string;
-}
 
 /** What the APIs are in front of, and what they are like. */
 export interface SqsApiProps {
@@ -70,10 +31,10 @@ export interface SqsApiProps {
    * The HTTP API: cheaper, SQS's own answers; `false` for none.
    * @default one that IAM guards
    */
-  readonly http?: ApiOptions | false;
+  readonly http?: HttpApiOptions | false;
   /**
    * Where access logs go.
-   * @default a new group `/longshore/{prefix}/api`
+   * @default a new group `/aws/vendedlogs/longshore/{prefix}/api`
    */
   readonly logGroup?: ILogGroup;
   /**
@@ -104,6 +65,8 @@ export interface ApiParts {
 /** One API, by what others need of it. */
 export interface MadeApi {
   readonly url: string;
+  /** What the DNS record of its own name must point to. */
+  readonly recordTarget: string | undefined;
   /** Its metrics: of a name, in a minute. */
   readonly metric: (name: 'requests' | 'failures') => Metric;
 }
@@ -112,10 +75,14 @@ export interface MadeApi {
 export class SqsApi extends Construct {
   /** The REST API's address with its stage, ending in a slash. */
   readonly restUrl: string | undefined;
+  /** What the DNS record of the REST API's own name must point to. */
+  readonly restRecordTarget: string | undefined;
   /** The id of the REST API's first key. */
   readonly restKeyId: string | undefined;
   /** The HTTP API's address, without a slash at the end. */
   readonly httpUrl: string | undefined;
+  /** What the DNS record of the HTTP API's own name must point to. */
+  readonly httpRecordTarget: string | undefined;
   /** The id of the HTTP API. */
   readonly httpApiId: string | undefined;
   /** The requests to each API: `LongshoreService` starts its first task by them. */
@@ -126,14 +93,18 @@ export class SqsApi extends Construct {
   constructor(scope: Construct, id: string, props: SqsApiProps) {
     super(scope, id);
     const { prefix, queue, rest = {}, http = {} } = props;
+    const problems = problemsOf({ fifo: queue.fifo, rest, http });
+    if (problems.length > 0) throw new Error(`SqsApi: ${problems.join('; ')}`);
     this.role = addApiRole(this, queue);
-    const parts: ApiParts = { prefix, queue, role: this.role, logs: props.logGroup ?? addLogGroup(this, 'ApiLogs', `/longshore/${prefix}/api`, props) };
+    const parts: ApiParts = { prefix, queue, role: this.role, logs: props.logGroup ?? addLogGroup(this, 'ApiLogs', `/aws/vendedlogs/longshore/${prefix}/api`, props) };
     const httpApi = http === false ? undefined : addHttpApi(this, parts, http);
     const restApi = rest === false ? undefined : addRestApi(this, parts, rest);
     const apis: MadeApi[] = [restApi, httpApi].filter((api) => api !== undefined);
     this.restUrl = restApi?.url;
+    this.restRecordTarget = restApi?.recordTarget;
     this.restKeyId = restApi?.keyId;
     this.httpUrl = httpApi?.url;
+    this.httpRecordTarget = httpApi?.recordTarget;
     this.httpApiId = httpApi?.id;
     this.requests = apis.map(({ metric }) => metric('requests'));
     if (apis.length > 0) addFailureAlarm(this, apis, props);

@@ -21,9 +21,8 @@ TEMPLATES = [pathlib.Path(path) for path in sys.argv[1:]]
 # Of a type's actions, those for what no template asks for.
 UNUSED = {
     "s3:*": "an API whose definition is a file in S3",
-    "apigateway:UpdateRestApiPolicy": "a resource policy of an API",
     "apigateway:*agResource": "IAM knows no such action: PUT on /tags is it",
-    "lambda:*": "the scaling of functions",
+    "lambda:*ProvisionedConcurrency*": "the scaling of functions",
     "application-autoscaling:PutScheduledAction": "scheduled scaling",
     "application-autoscaling:DeleteScheduledAction": "scheduled scaling",
     "ec2:*Vpn*": "VPN gateways",

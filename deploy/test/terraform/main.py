@@ -330,7 +330,7 @@ class InTheConsole(unittest.TestCase):
         self.assertIn("MessageGroupId", names[2])
 
     def test_a_value_that_cannot_be_is_refused_by_name(self):
-        wrong = {"project_name": "Orders", "cpu": "300", "queue_retention": "14", "network": "nat", "visibility": "5", "notify": '["later"]', "log_retention": "2", "message_schema": "{"}
+        wrong = {"project_name": "Orders", "cpu": "300", "queue_retention": "14", "network": "nat", "visibility": "5", "notify": '["later"]', "log_retention": "2"}
         for name, value in wrong.items():
             self.assertIn(f"{name}:", refused(**{name: value}), name)
 
