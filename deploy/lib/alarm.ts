@@ -46,7 +46,7 @@ function watched(queries: readonly Query[], period: number): Partial<CfnAlarmPro
   return { namespace, metricName, dimensions: named(dimensions), statistic: only.stat, period };
 }
 
-const named = (dimensions: Metric['dimensions']) => Object.entries(dimensions).map(([name, value]) => ({ name, value }));
+const named = (dimensions: Metric['dimensions'] = {}) => Object.entries(dimensions).map(([name, value]) => ({ name, value }));
 
 function asAlarmQuery(query: Query, period: number, returnData: boolean): CfnAlarm.MetricDataQueryProperty {
   const { id } = query;

@@ -4,7 +4,7 @@ import { Vpc } from 'aws-cdk-lib/aws-ec2';
 import { ContainerImage } from 'aws-cdk-lib/aws-ecs';
 import { QueueProcessingFargateService } from 'aws-cdk-lib/aws-ecs-patterns';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
-import { synthesize } from '../lib/synth.ts';
+import { synthesize } from '../app/synth.ts';
 import type { ScalableTarget } from './auto_scaling.ts';
 import type { CloudWatch } from './cloudwatch.ts';
 import { Keda } from './keda.ts';
@@ -51,7 +51,7 @@ function fromTemplate(templateFor: (trace: Trace) => Template, reading: Reading)
 function longshoreTemplate({ concurrency, minTasks, maxTasks }: Trace): Template {
   const settings = { CONCURRENCY: concurrency, MIN_TASKS: minTasks, MAX_TASKS: maxTasks };
   const texts = Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)]));
-  return synthesize({ PROJECT_NAME: 'orders', IMAGE: 'longshore', HANDLER_IMAGE: 'handler', ...texts }, 'written');
+  return synthesize({ PROJECT_NAME: 'orders', IMAGE: 'longshore', HANDLER_IMAGE: 'handler', ...texts }, 'written').service;
 }
 
 function cdkTemplate({ minTasks, maxTasks }: Trace): Template {

@@ -1,19 +1,31 @@
 // Alarms: each of them, when it is raised and whom it tells.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { alarms } from '../lib/alarms.ts';
-import { namesOf } from '../lib/names.ts';
-import { readSettings } from '../lib/read_settings.ts';
+import { Duration } from 'aws-cdk-lib';
+import { Metric } from 'aws-cdk-lib/aws-cloudwatch';
+import { failures } from '../lib/api/sqs_api.ts';
+import { alarmsOfQueue } from '../lib/service/alarms.ts';
 import type { Series } from '../sim/metric_math.ts';
 import { calculate } from './calculate.ts';
-import { SHAPES } from './shapes.ts';
 import { templateOf } from './template_of.ts';
 
-const settings = readSettings(SHAPES['standard'] ?? {});
 const _ = undefined;
-const apis = { restName: 'rest', httpId: 'http' };
+const CONCURRENCY = 16;
+const BACKLOG_TARGET = 60;
+const MAX_TASKS = 10;
 const SCALING = ['OutAlarm', 'InAlarm', 'FromZeroAlarm'];
-const all = alarms(settings, namesOf(settings), apis);
+const watched = {
+  name: '',
+  load: { queueName: 'queue', concurrency: CONCURRENCY, backlogTarget: BACKLOG_TARGET },
+  fifo: false,
+  dlqName: 'dlq',
+  ageLimit: Duration.hours(1),
+  stallLimit: Duration.minutes(15),
+  maxTasks: MAX_TASKS,
+};
+const all = alarmsOfQueue(watched);
+const ALARMS = { 'Fn::Sub': 'arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:orders-test-alarms' };
+const API = { namespace: 'AWS/ApiGateway', metricName: '5xx' };
 
 function raised(of: string, metrics: Record<string, Series>): boolean[] {
   const alarm = all.find((one) => one.of === of);
@@ -26,7 +38,7 @@ it('all alarms are there, and tell their topic when they begin and when they are
   const names = found.map(([, { Properties }]) => Properties.AlarmName.replace('orders-test-', ''));
   assert.deepEqual(names.sort(), ['api-5xx', 'beyond-capacity', 'dlq-not-empty', 'memory', 'oldest-message', 'stalled']);
   for (const [id, { Properties }] of found) {
-    assert.deepEqual([Properties.AlarmActions[0], Properties.OKActions], [{ Ref: 'Alarms' }, [{ Ref: 'Alarms' }]], id);
+    assert.deepEqual([Properties.AlarmActions[0], Properties.OKActions], [ALARMS, [ALARMS]], id);
     assert.equal(Properties.TreatMissingData, 'notBreaching', id);
   }
 });
@@ -37,19 +49,20 @@ it('a queue is stalled when messages wait and none is received', () => {
 });
 
 it('a queue may be stalled for as long as the settings say', () => {
-  const periods = alarms({ ...settings, STALL_LIMIT: 90 }, namesOf(settings), apis).find(({ of }) => of === 'stalled')?.evaluationPeriods;
+  const periods = alarmsOfQueue({ ...watched, stallLimit: Duration.minutes(90) }).find(({ of }) => of === 'stalled')?.evaluationPeriods;
   assert.deepEqual([periods, templateOf('standard').resource('StalledAlarm').EvaluationPeriods], [90, 15]);
 });
 
 it('the backlog is beyond the capacity when more than all tasks are needed', () => {
-  const held = settings.MAX_TASKS * settings.CONCURRENCY * settings.BACKLOG_TARGET;
+  const held = MAX_TASKS * CONCURRENCY * BACKLOG_TARGET;
   assert.deepEqual(raised('beyond-capacity', { visible: [held - 1, held, held], measured: [1, 1, _] }), [false, true, false]);
   const { DatapointsToAlarm, EvaluationPeriods } = templateOf('standard').resource('BeyondCapacityAlarm');
   assert.ok(EvaluationPeriods - DatapointsToAlarm >= 2, 'two minutes may lack the measurement');
 });
 
 it('5xx of either API raise the alarm when they come in three of five minutes, and no traffic does not', () => {
-  assert.deepEqual(raised('api-5xx', { rest: [_, 1, 0], http: [_, _, 1] }), [false, true, true]);
+  const sums = calculate(failures([new Metric(API), new Metric(API)]), { failures0: [_, 1, 0], failures1: [_, _, 1] });
+  assert.deepEqual(sums.map((sum) => sum !== undefined && sum >= 1), [false, true, true]);
   const { DatapointsToAlarm, EvaluationPeriods } = templateOf('standard').resource('Api5xxAlarm');
   assert.deepEqual([DatapointsToAlarm, EvaluationPeriods], [3, 5]);
 });

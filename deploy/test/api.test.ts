@@ -1,9 +1,14 @@
 // The two APIs: their routes, their one role, and what they refuse.
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
-import { message } from '../lib/api/models.ts';
+import { describe, it } from 'node:test';
+import { App, Stack } from 'aws-cdk-lib';
+import type { RestApi } from 'aws-cdk-lib/aws-apigateway';
+import { Queue } from 'aws-cdk-lib/aws-sqs';
+import { Ajv } from 'ajv';
+import { batch, message } from '../lib/api/models.ts';
+import { SqsApi } from '../lib/index.ts';
 import { SHAPES } from './shapes.ts';
-import { type Template, templateOf } from './template_of.ts';
+import { type Template, templateOf, templatesOf } from './template_of.ts';
 
 interface LookUp {
   readonly 'Fn::FindInMap': readonly [string, string, string];
@@ -54,11 +59,12 @@ it('what no template reads is refused, and what SQS answers is mapped', () => {
 it('every request to the REST API has a key and a signature unless the settings open it', () => {
   assert.ok(methods(templateOf('standard')).every(({ ApiKeyRequired, AuthorizationType }) => ApiKeyRequired && AuthorizationType === 'AWS_IAM'));
   assert.ok(methods(templateOf('everything')).every(({ ApiKeyRequired, AuthorizationType }) => ApiKeyRequired && AuthorizationType === 'NONE'));
+  assert.ok(methods(templateOf('open')).every(({ ApiKeyRequired, AuthorizationType }) => !ApiKeyRequired && AuthorizationType === 'NONE'));
 });
 
 it('every request template names the queue of its stage', () => {
   const template = templateOf('standard');
-  assert.deepEqual(template.only('AWS::ApiGateway::Stage').Variables, { queueUrl: { Ref: 'Queue' } });
+  assert.deepEqual(template.only('AWS::ApiGateway::Stage').Variables, { queueUrl: { 'Fn::Sub': 'https://sqs.${AWS::Region}.${AWS::URLSuffix}/${AWS::AccountId}/orders-test-queue' } });
   for (const method of methods(template)) {
     for (const text of requestTemplates(template, method)) assert.match(text, /"QueueUrl":"\$stageVariables\.queueUrl"/);
   }
@@ -80,9 +86,9 @@ it('both APIs write by one role, which may send to the queue and use its key and
   ]);
   assert.equal(credentials.size, 1);
   const [send, encrypt, ...others] = template.resource('ApiRole').Policies[0].PolicyDocument.Statement;
-  assert.deepEqual([send.Action, send.Resource, others], ['sqs:SendMessage', { 'Fn::GetAtt': ['Queue', 'Arn'] }, []]);
+  assert.deepEqual([send.Action, send.Resource, others], ['sqs:SendMessage', { 'Fn::Sub': 'arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:orders-test-queue' }, []]);
   assert.deepEqual(encrypt.Action, ['kms:Decrypt', 'kms:GenerateDataKey']);
-  assert.deepEqual(encrypt.Resource, { 'Fn::GetAtt': ['Key', 'Arn'] });
+  assert.deepEqual(encrypt.Resource, { 'Fn::ImportValue': 'orders-test-key' });
 });
 
 it('the HTTP API sends whole bodies, each with the id of its request', () => {
@@ -103,7 +109,7 @@ it('nothing that a client writes gets into JSON unescaped', () => {
       }
     }
     // A client of a REST API may choose the request's id by a header, not the extended one.
-    assert.doesNotMatch(JSON.stringify([template.json['Mappings'], template.only('AWS::ApiGateway::Stage')]), /\$context\.requestId/);
+    assert.doesNotMatch(JSON.stringify([template.json['Mappings'], template.all('AWS::ApiGateway::Stage')]), /\$context\.requestId/);
   }
 });
 
@@ -139,7 +145,132 @@ it('a web ACL is in front of the REST API where there is one', () => {
   assert.match(templateOf('everything').only('AWS::WAFv2::WebACLAssociation').WebACLArn, /webacl/);
 });
 
-it('a message is held to the schema of its owner, and else may be any JSON', () => {
-  assert.deepEqual(Object.keys(message(undefined)), ['$schema', 'title']);
-  assert.deepEqual(templateOf('everything').resource('RestApiMessageModel').Schema, { type: 'object', required: ['order'] });
+it('there are the APIs that the settings name, and the fleet is woken by these', () => {
+  const arrivals = (shape: string) => templateOf(shape).resource('FromZeroAlarm').Metrics.filter(({ Id }: { Id: string }) => Id.startsWith('arrivals')).length;
+  const there = (shape: string) => [templateOf(shape).all('AWS::ApiGateway::RestApi').length, templateOf(shape).all('AWS::ApiGatewayV2::Api').length, arrivals(shape)];
+  assert.deepEqual(['standard', 'office', 'http', 'none'].map(there), [[1, 1, 2], [1, 0, 1], [0, 1, 1], [0, 0, 0]]);
+  assert.equal(templatesOf('none').api.all('AWS::IAM::Role').length, 0);
+  assert.doesNotMatch(JSON.stringify(templatesOf('none').service.json), /http-api-id/);
+});
+
+describe('a message schema', () => {
+  const schema = { $schema: 'http://json-schema.org/draft-04/schema#', definitions: { order: { type: 'integer' } }, type: 'object', properties: { order: { $ref: '#/definitions/order' }, next: { $ref: '#' } }, required: ['order'] };
+  const compiled = (one: object) => new Ajv({ strict: false }).compile({ ...one, $schema: undefined });
+  const [alone, inBatch] = [compiled(message(JSON.stringify(schema))), compiled(batch(JSON.stringify(schema)))];
+
+  it('is what a message is held to, and without one it may be any JSON', () => {
+    assert.deepEqual(Object.keys(message(undefined)), ['$schema', 'title']);
+    assert.deepEqual(templateOf('everything').resource('RestApiMessageModel').Schema, { type: 'object', required: ['order'] });
+  });
+
+  it('is what each body of a batch is held to, with what it refers to', () => {
+    const bodies: [unknown, boolean][] = [[{ order: 7 }, true], [{ order: 7, next: { order: 8 } }, true], [{ order: '7' }, false], [{}, false], ['{"order": 7}', false], [{ order: 7, next: {} }, false]];
+    for (const [body, isFine] of bodies) {
+      const found = [alone(body), inBatch([{ body }]), inBatch({ entries: [{ body: { order: 1 } }, { body }] })];
+      assert.deepEqual(found, [isFine, isFine, isFine], JSON.stringify(body));
+    }
+  });
+
+  it('leaves no route that is not held to it', () => {
+    const all = methods(templateOf('everything'));
+    assert.deepEqual(all.map(({ HttpMethod, Integration }) => [HttpMethod, Object.keys(Integration.RequestTemplates)]), [['POST', ['application/json']], ['POST', ['application/json']]]);
+    assert.equal(templateOf('everything').all('AWS::ApiGatewayV2::Api').length, 0);
+  });
+
+  it('that changes makes a new deployment', () => {
+    const deploymentOf = (text: string | undefined) => {
+      const stack = new Stack(new App());
+      new SqsApi(stack, 'Api', { prefix: 'team', queue: new Queue(stack, 'Queue'), http: false, rest: { accountLogRole: false, ...(text === undefined ? {} : { messageSchema: text }) } });
+      return stack.resolve((stack.node.findChild('Api').node.findChild('RestApi') as RestApi).latestDeployment?.deploymentId);
+    };
+    const made = [deploymentOf('{"type": "object"}'), deploymentOf('{"type": "array"}'), deploymentOf('{"type": "object"}')].map((one) => JSON.stringify(one));
+    assert.equal(made[0], made[2]);
+    assert.notEqual(made[0], made[1]);
+  });
+});
+
+describe('who may call', () => {
+  const gates = (shape: string) => methods(templateOf(shape)).filter(({ HttpMethod }) => HttpMethod !== 'OPTIONS');
+  const formats = (shape: string) => [templateOf(shape).only('AWS::ApiGateway::Stage').AccessLogSetting.Format, templateOf(shape).only('AWS::ApiGatewayV2::Stage').AccessLogSettings.Format];
+
+  it('may be whoever has a token of a user pool, or of an issuer', () => {
+    const open = gates('doors').filter(({ AuthorizationType }) => AuthorizationType === 'NONE');
+    assert.deepEqual(open.map(({ HttpMethod }) => HttpMethod), ['GET'], 'GET /queue alone');
+    assert.ok(gates('doors').every(({ AuthorizationType }) => ['NONE', 'COGNITO_USER_POOLS'].includes(AuthorizationType)));
+    const routes = templateOf('doors').all('AWS::ApiGatewayV2::Route').map(([, { Properties }]) => Properties);
+    assert.deepEqual(routes.map(({ AuthorizationType, AuthorizationScopes }) => [AuthorizationType, AuthorizationScopes]), [['JWT', ['send']], ['JWT', ['send']]]);
+    assert.deepEqual(templateOf('doors').only('AWS::ApiGatewayV2::Authorizer').JwtConfiguration, { Audience: ['orders'], Issuer: 'https://issuer.example.com/' });
+  });
+
+  it('may be said by a function, which both APIs alone may call for it', () => {
+    const template = templateOf('lambda');
+    assert.ok(gates('lambda').every(({ AuthorizationType, ApiKeyRequired }) => AuthorizationType === 'CUSTOM' && ApiKeyRequired));
+    const [rest, http] = [template.only('AWS::ApiGateway::Authorizer'), template.only('AWS::ApiGatewayV2::Authorizer')];
+    assert.deepEqual([rest.Type, rest.IdentitySource, rest.AuthorizerResultTtlInSeconds], ['REQUEST', 'method.request.header.X-Token', 0]);
+    assert.deepEqual([http.AuthorizerType, http.AuthorizerPayloadFormatVersion, http.AuthorizerResultTtlInSeconds], ['REQUEST', '1.0', 300]);
+    const sources = template.all('AWS::Lambda::Permission').map(([, { Properties }]) => JSON.stringify(Properties.SourceArn));
+    assert.equal(sources.length, 2);
+    for (const source of sources) assert.match(source, /execute-api:.*\/authorizers\/\*/);
+  });
+
+  it('is named in the access log, by what no client writes', () => {
+    const principals: [string, string, string][] = [
+      ['standard', '$context.identity.userArn', '$context.identity.userArn'],
+      ['doors', '$context.authorizer.claims.sub', '$context.authorizer.claims.sub'],
+      ['lambda', '$context.authorizer.principalId', '$context.authorizer.principalId'],
+    ];
+    for (const [shape, ...expected] of principals) assert.deepEqual(formats(shape).map((format) => JSON.parse(format).principal), expected, shape);
+    assert.equal(JSON.parse(formats('standard')[0]).apiKeyId, '$context.identity.apiKeyId');
+    assert.equal(JSON.parse(templateOf('everything').only('AWS::ApiGateway::Stage').AccessLogSetting.Format).principal, undefined);
+  });
+
+  it('is limited by a policy of the API where there is one', () => {
+    assert.deepEqual(templateOf('office').only('AWS::ApiGateway::RestApi').Policy.Statement[0].Condition, { IpAddress: { 'aws:SourceIp': '192.0.2.0/24' } });
+    assert.equal(templateOf('standard').only('AWS::ApiGateway::RestApi').Policy, undefined);
+  });
+});
+
+describe('the door', () => {
+  const template = templateOf('doors');
+
+  it('has limits for single routes', () => {
+    const [all, batches] = template.only('AWS::ApiGateway::Stage').MethodSettings;
+    assert.deepEqual([all.ResourcePath, batches.HttpMethod, batches.ResourcePath, batches.ThrottlingRateLimit], ['/*', 'POST', '/~1v1~1messages~1batch', 10]);
+    assert.deepEqual(template.only('AWS::ApiGatewayV2::Stage').RouteSettings, { 'GET /v1/send': { DetailedMetricsEnabled: true, ThrottlingBurstLimit: 5, ThrottlingRateLimit: 5 } });
+  });
+
+  it('has a name of its own, by mutual TLS, and no other address', () => {
+    for (const [of, domain] of [['AWS::ApiGateway::RestApi', 'AWS::ApiGateway::DomainName'], ['AWS::ApiGatewayV2::Api', 'AWS::ApiGatewayV2::DomainName']] as const) {
+      assert.equal(template.only(of).DisableExecuteApiEndpoint, true);
+      assert.deepEqual(template.only(domain).MutualTlsAuthentication, { TruststoreUri: 's3://orders-trust/clients.pem' });
+    }
+    const outputs = templatesOf('doors').api.json['Outputs'] as Record<string, { Value: unknown }>;
+    assert.deepEqual([outputs['RestApiUrl']?.Value, outputs['HttpApiUrl']?.Value], ['https://rest.example.com/', 'https://http.example.com']);
+    assert.ok(outputs['RestRecordTarget'] && outputs['HttpRecordTarget']);
+  });
+
+  it('lets browsers call it from pages of one origin, with every answer, and answers what they ask before', () => {
+    const all = template.all('AWS::ApiGateway::Method').map(([, { Properties }]) => Properties);
+    const preflights = all.filter(({ HttpMethod }) => HttpMethod === 'OPTIONS');
+    assert.deepEqual([preflights.length, all.length], [4, 8]);
+    for (const { Integration } of all) {
+      for (const { ResponseParameters } of Integration.IntegrationResponses) assert.equal(ResponseParameters['method.response.header.Access-Control-Allow-Origin'], "'https://shop.example.com'");
+    }
+    for (const [, { Properties }] of template.all('AWS::ApiGateway::GatewayResponse')) assert.equal(Properties.ResponseParameters['gatewayresponse.header.Access-Control-Allow-Origin'], "'https://shop.example.com'");
+    assert.deepEqual(template.only('AWS::ApiGatewayV2::Api').CorsConfiguration.AllowOrigins, ['https://shop.example.com', 'https://desk.example.com']);
+    assert.doesNotMatch(JSON.stringify(templateOf('standard').json), /Access-Control/);
+  });
+
+  it('compresses on request only', () => {
+    assert.deepEqual([template, templateOf('standard')].map((one) => one.only('AWS::ApiGateway::RestApi').MinimumCompressionSize), [1024, undefined]);
+  });
+
+  it('logs into a vended group, whose key lets it, and the stage waits for the role of the account', () => {
+    const standard = templateOf('standard');
+    assert.equal(standard.resource('ApiLogs').LogGroupName, '/aws/vendedlogs/longshore/orders-test/api');
+    assert.match(JSON.stringify(standard.resource('Key').KeyPolicy), /log-group:\/aws\/vendedlogs\/longshore\/orders-test\/\*/);
+    const [[, stage] = assert.fail('no stage')] = standard.all('AWS::ApiGateway::Stage');
+    assert.ok([stage.DependsOn].flat().includes('RestApiAccount'));
+    assert.deepEqual(['there', 'http', 'standard'].map((shape) => templateOf(shape).all('AWS::ApiGateway::Account').length), [0, 0, 1]);
+  });
 });

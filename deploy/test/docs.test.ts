@@ -4,8 +4,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, it } from 'node:test';
-import { rolesReference } from '../lib/roles_reference.ts';
-import { SETTINGS } from '../lib/settings.ts';
+import { STACKS } from '../app/names.ts';
+import { rolesReference } from '../app/roles_reference.ts';
+import { SETTINGS } from '../app/settings.ts';
 import { file, source } from './source.ts';
 import { templateOf } from './template_of.ts';
 
@@ -68,7 +69,7 @@ describe('docs/operations.md', () => {
 
 describe('docs/security.md', () => {
   it('has every role as the template has it: `npm run template` writes them anew', () => {
-    assert.ok(SECURITY.includes(`\n${rolesReference(JSON.parse(file('deploy/template.json')))}\n`));
+    assert.ok(SECURITY.includes(`\n${rolesReference(STACKS.map((kind) => JSON.parse(file(`deploy/stacks/${kind}.json`))))}\n`));
   });
 
   it('says what the other shapes add to the task role', () => {

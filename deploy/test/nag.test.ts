@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks, ServerlessChecks } from 'cdk-nag';
-import { readSettings } from '../lib/read_settings.ts';
-import { QueueStack } from '../lib/stack.ts';
+import { readSettings } from '../app/read_settings.ts';
+import { addStacks } from '../app/stacks.ts';
 import { SHAPES } from './shapes.ts';
 
 describe('cdk-nag', () => {
@@ -16,10 +16,10 @@ describe('cdk-nag', () => {
       const outdir = mkdtempSync(join(tmpdir(), 'longshore-nag-'));
       try {
         const app = new App({ outdir, analyticsReporting: false });
-        const stack = new QueueStack(app, 'Longshore', readSettings(texts));
+        const stacks = addStacks(app, readSettings(texts));
         Validations.of(app).addPlugins(new AwsSolutionsChecks(app), new ServerlessChecks(app));
         assert.doesNotThrow(() => app.synth());
-        assert.ok(stack.node.findAll().length > 50, 'there was something to look at');
+        assert.ok(stacks.flatMap(({ node }) => node.findAll()).length > 50, 'there was something to look at');
       } finally {
         rmSync(outdir, { recursive: true });
       }

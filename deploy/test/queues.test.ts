@@ -49,7 +49,7 @@ it('a FIFO queue has a FIFO DLQ and high throughput', () => {
 });
 
 it('queues and the key stay when the stack goes', () => {
-  for (const shape of Object.keys(SHAPES)) {
+  for (const shape of Object.keys(SHAPES).filter((name) => name !== 'throwaway')) {
     const template = templateOf(shape);
     for (const [id, { DeletionPolicy }] of [...template.all('AWS::SQS::Queue'), ...template.all('AWS::KMS::Key')]) {
       assert.match(DeletionPolicy ?? '', /^Retain/, `${shape}: ${id}`);

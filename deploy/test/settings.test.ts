@@ -1,8 +1,8 @@
 // Settings: ranges, and all problems at once.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { readSettings, SettingsError } from '../lib/read_settings.ts';
-import { eachSetting } from '../lib/settings.ts';
+import { readSettings, SettingsError } from '../app/read_settings.ts';
+import { eachSetting } from '../app/settings.ts';
 import { SHAPES } from './shapes.ts';
 
 const FINE = SHAPES['standard'] ?? {};
@@ -50,6 +50,19 @@ it('settings that do not fit each other are refused', () => {
     [{ HANDLER_IMAGE: '', HANDLER: '{"kind": "exec", "command": ["sh", "-c", "a,b"]}' }, /HANDLER's command is neither/],
     [{ HANDLER_IMAGE: '', HANDLER: '{"kind": "exec", "env": {"A": "1"}}' }, /HANDLER's env is neither/],
     [{ MESSAGE_SCHEMA: '{]}' }, /MESSAGE_SCHEMA is not JSON/],
+    [{ MESSAGE_SCHEMA: '{}' }, /rest: a schema of messages goes with no HTTP API/],
+    [{ MESSAGE_SCHEMA: '{}', APIS: 'http' }, /MESSAGE_SCHEMA goes with a REST API, and APIS is http/],
+    [{ WAF_ACL_ARN: 'arn:aws:wafv2:eu-west-1:1:regional/webacl/a/b' }, /rest: a web ACL goes with no HTTP API/],
+    [{ HTTP_AUTHORIZATION: 'NONE' }, /http: everyone may call it, beside a REST API that is closed/],
+    [{ HTTP_AUTHORIZATION: 'NONE', REST_AUTHORIZATION: 'KEY' }, /http: everyone may call it, beside a REST API that is closed/],
+    [{ REST_AUTHORIZATION: 'NONE' }, /rest: everyone may call it, beside an HTTP API that is closed/],
+    [{ REST_AUTHORIZATION: 'COGNITO' }, /REST_AUTHORIZATION=COGNITO goes with rest\.authorizer\.userPools of DETAILS/],
+    [{ HTTP_AUTHORIZATION: 'JWT', DETAILS: '{"http": {"authorizer": {"issuer": "https://i"}}}' }, /HTTP_AUTHORIZATION=JWT goes with http\.authorizer\.audience/],
+    [{ DETAILS: '{"rest": {"authorizer": {"userPools": []}}}' }, /rest\.authorizer goes with another REST_AUTHORIZATION than AWS_IAM/],
+    [{ APIS: 'rest', DETAILS: '{"http": {}}' }, /http goes with an HTTP API, and APIS is rest/],
+    [{ DETAILS: '{"rest": {"throttling": {"POST /queue": 5}}}' }, /rest: a limit for "POST \/queue", which it has not: there are POST \/v1\/messages,/],
+    [{ DETAILS: '{"rest": {"cors": {"origins": ["https://a.example", "https://b.example"]}}}' }, /rest: 2 origins for CORS: it takes one/],
+    [{ APIS: 'rest', MESSAGE_SCHEMA: '{}', DETAILS: '{"rest": {"openQueueRoute": true}}' }, /rest: GET \/queue cannot be open beside a schema/],
   ];
   for (const [texts, expected] of refused) assert.match(problems(texts).join('\n'), expected, JSON.stringify(texts));
 });

@@ -1,4 +1,4 @@
-// The committed template: fresh, small and the same for every name.
+// The committed templates: fresh, small and the same for every name.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -6,21 +6,30 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { committedTemplate, synthesize, TEMPLATE_BYTES, COMMITTED } from '../lib/synth.ts';
-import { parameterName } from '../lib/parameter_name.ts';
-import { settingsTable } from '../lib/reference.ts';
-import { eachSetting } from '../lib/settings.ts';
+import { type StackKind, STACKS } from '../app/names.ts';
+import { parameterName } from '../app/parameter_name.ts';
+import { readSettings } from '../app/read_settings.ts';
+import { settingsTable } from '../app/reference.ts';
+import { eachSetting } from '../app/settings.ts';
+import { COMMITTED, committedTemplates, synthesize, TEMPLATE_BYTES } from '../app/synth.ts';
 import { SHAPES } from './shapes.ts';
 import { file } from './source.ts';
 
-const committed = file('deploy/template.json');
+const committed = Object.fromEntries(STACKS.map((kind) => [kind, file(`deploy/stacks/${kind}.json`)])) as Record<StackKind, string>;
 
-it('template.json is what the app makes: `npm run template` writes it anew', () => {
-  assert.equal(committed, committedTemplate());
+interface Parsed {
+  readonly Parameters: Record<string, Record<string, unknown>>;
+  readonly Resources: Record<string, { Type: string; Properties: unknown }>;
+}
+
+const parsed = (kind: StackKind) => JSON.parse(committed[kind]) as Parsed;
+
+it('the templates in stacks/ are what the app makes: `npm run template` writes them anew', () => {
+  assert.deepEqual(committed, committedTemplates());
 });
 
-it('template.json is small enough for `aws cloudformation deploy` without a bucket', () => {
-  assert.ok(Buffer.byteLength(committed) < TEMPLATE_BYTES, `${Buffer.byteLength(committed)} bytes`);
+it('each template is small enough for `aws cloudformation deploy` without a bucket, with room to spare', () => {
+  for (const kind of STACKS) assert.ok(Buffer.byteLength(committed[kind]) < 0.7 * TEMPLATE_BYTES, `${kind}: ${Buffer.byteLength(committed[kind])} bytes`);
 });
 
 it('what `cdk synth` writes of the largest shape is small enough, too', () => {
@@ -29,30 +38,41 @@ it('what `cdk synth` writes of the largest shape is small enough, too', () => {
     const env = { ...process.env, ...SHAPES['everything'], ...SHAPES['collector'], CDK_OUTDIR: folder };
     const run = spawnSync(process.execPath, [fileURLToPath(new URL('../bin/longshore.js', import.meta.url))], { env, encoding: 'utf8' });
     assert.equal(run.status, 0, run.stderr);
-    const template = readFileSync(join(folder, 'orders-test-queue-stack.template.json'));
-    assert.ok(template.byteLength < TEMPLATE_BYTES, `${template.byteLength} bytes`);
-    assert.ok('Queue' in JSON.parse(template.toString()).Resources);
+    for (const kind of STACKS) {
+      const template = readFileSync(join(folder, `orders-test-${kind}-stack.template.json`));
+      assert.ok(template.byteLength < 0.8 * TEMPLATE_BYTES, `${kind}: ${template.byteLength} bytes`);
+    }
   } finally {
     rmSync(folder, { recursive: true });
   }
 });
 
-it('template.json needs no assets and no bootstrapped account', () => {
-  assert.doesNotMatch(committed, /cdk-bootstrap|BootstrapVersion|AssetParameters|cdk-hnb659fds/);
+it('the templates need no assets and no bootstrapped account', () => {
+  for (const kind of STACKS) assert.doesNotMatch(committed[kind], /cdk-bootstrap|BootstrapVersion|AssetParameters|cdk-hnb659fds/);
 });
 
-it('every setting that is a parameter has its range in template.json', () => {
-  const { Parameters } = JSON.parse(committed) as { Parameters: Record<string, Record<string, unknown>> };
-  for (const [name, { parameter }] of eachSetting()) {
-    if (parameter === undefined) continue;
-    const found = Parameters[parameterName(name)];
-    assert.ok(found, name);
-    assert.ok(found['AllowedPattern'] ?? found['AllowedValues'] ?? (found['MinValue'] !== undefined && found['MaxValue'] !== undefined), name);
+it('every setting that is a parameter has its range in each template that asks for it', () => {
+  const asked = new Set(STACKS.flatMap((kind) => Object.keys(parsed(kind).Parameters)));
+  for (const [name, { parameter }] of eachSetting()) if (parameter !== undefined) assert.ok(asked.has(parameterName(name)), name);
+  for (const kind of STACKS) {
+    for (const [name, found] of Object.entries(parsed(kind).Parameters)) {
+      assert.ok(found['AllowedPattern'] ?? found['AllowedValues'] ?? (found['MinValue'] !== undefined && found['MaxValue'] !== undefined), `${kind}: ${name}`);
+    }
   }
 });
 
+it('a template imports what an earlier one exports, and nothing else', () => {
+  const names = (kind: StackKind, form: RegExp) => [...committed[kind].matchAll(form)].map(([, name = '']) => name);
+  const exported: string[] = [];
+  for (const kind of STACKS) {
+    for (const name of names(kind, /"Fn::ImportValue":\{"Fn::Sub":"([^"]+)"/g)) assert.ok(exported.includes(name), `${kind}: ${name}`);
+    exported.push(...names(kind, /"Export":\{"Name":\{"Fn::Sub":"([^"]+)"/g));
+  }
+  assert.deepEqual(exported, ['${ProjectName}-${Stage}-key', '${ProjectName}-${Stage}-http-api-id']);
+});
+
 it('no parameter changes a method: API Gateway would go on with the deployment that it has', () => {
-  const { Parameters, Resources } = JSON.parse(committed) as { Parameters: object; Resources: Record<string, { Type: string; Properties: unknown }> };
+  const { Parameters, Resources } = parsed('api');
   const names = Object.keys(Parameters).filter((name) => !['ProjectName', 'Stage'].includes(name));
   for (const [id, { Type, Properties }] of Object.entries(Resources)) {
     if (!/^AWS::ApiGateway::(Method|Model|GatewayResponse|RequestValidator)$/.test(Type)) continue;
@@ -60,8 +80,31 @@ it('no parameter changes a method: API Gateway would go on with the deployment t
   }
 });
 
+it('CloudFormation refuses the pairs of CPU and memory that the settings refuse', () => {
+  type Rule = { RuleCondition: { 'Fn::Equals': [unknown, string] }; Assertions: { Assert: { 'Fn::Contains': [string[], unknown] } }[] };
+  const { Rules } = JSON.parse(committed.service) as { Rules: Record<string, Rule> };
+  const allowed = (cpu: string) => Object.values(Rules).find(({ RuleCondition }) => RuleCondition['Fn::Equals'][1] === cpu)?.Assertions[0]?.Assert['Fn::Contains'];
+  for (const cpu of ['256', '512', '1024', '2048', '4096', '8192', '16384']) {
+    const [memories = [], of] = allowed(cpu) ?? [];
+    assert.deepEqual(of, { Ref: 'Memory' });
+    for (const memory of ['512', '1024', '1536', '2048', '3072', '30720', '61440', '122880']) {
+      const fine = () => readSettings({ ...COMMITTED, CPU: cpu, MEMORY: memory });
+      if (memories.includes(memory)) assert.doesNotThrow(fine, `${cpu}/${memory}`);
+      else assert.throws(fine, /Fargate takes/, `${cpu}/${memory}`);
+    }
+  }
+});
+
+it('the subnets of a new VPC have addresses for twice the most tasks', () => {
+  const blocks = Object.values(parsed('service').Resources).filter(({ Type }) => Type === 'AWS::EC2::Subnet').map(({ Properties }) => (Properties as { CidrBlock: string }).CidrBlock);
+  // AWS keeps five addresses of a subnet, and each endpoint takes one.
+  const free = blocks.map((block) => 2 ** (32 - Number(block.split('/')[1])) - 5 - 20).reduce((sum, one) => sum + one, 0);
+  assert.ok(free >= 2 * Number(parsed('service').Parameters['MaxTasks']?.['MaxValue']), `${free}`);
+});
+
 it('asked or written, the resources are the same', () => {
-  const resources = (binding: 'asked' | 'written') => Object.keys(synthesize(COMMITTED, binding)['Resources'] as object).map((id) => id.replace(/[0-9A-Fa-f]{8,}$/, ''));
+  const resources = (binding: 'asked' | 'written') =>
+    Object.values(synthesize(COMMITTED, binding)).map(({ Resources }) => Object.keys(Resources as object).map((id) => id.replace(/[0-9A-Fa-f]{8,}$/, '')));
   assert.deepEqual(resources('asked'), resources('written'));
 });
 

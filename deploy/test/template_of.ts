@@ -1,6 +1,7 @@
 // Templates of the shapes, and what tests ask of them.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { type StackKind, STACKS } from '../app/names.ts';
 import { SHAPES } from './shapes.ts';
 
 /** One resource of a template. */
@@ -11,7 +12,7 @@ export interface Resource {
   readonly DependsOn?: string | string[];
 }
 
-const read = new Map<string, Template>();
+const read = new Map<string, Record<StackKind, Template>>();
 
 /** A template by its resources. */
 export class Template {
@@ -38,15 +39,26 @@ export class Template {
   }
 }
 
-/** Where the template of a shape is; `npm test` writes them all before it tests them. */
-export function shapeFile(shape: string): URL {
-  return new URL(`../shapes/${shape}.json`, import.meta.url);
+/** Where a template of a shape is; `npm test` writes them all before it tests them. */
+export function shapeFile(shape: string, kind: StackKind): URL {
+  return new URL(`../shapes/${shape}.${kind}.json`, import.meta.url);
 }
 
-/** The template of a shape. */
-export function templateOf(shape: string): Template {
+/** The templates of a shape, by the kind of stack. */
+export function templatesOf(shape: string): Record<StackKind, Template> {
   assert.ok(shape in SHAPES, shape);
-  const template = read.get(shape) ?? new Template(JSON.parse(readFileSync(shapeFile(shape), 'utf8')));
-  read.set(shape, template);
-  return template;
+  const isThere = (kind: StackKind) => existsSync(shapeFile(shape, kind));
+  const open = (kind: StackKind) => new Template(isThere(kind) ? JSON.parse(readFileSync(shapeFile(shape, kind), 'utf8')) : { Resources: {} });
+  const templates = read.get(shape) ?? (Object.fromEntries(STACKS.map((kind) => [kind, open(kind)])) as Record<StackKind, Template>);
+  read.set(shape, templates);
+  return templates;
+}
+
+/** All of a shape in one, for tests that do not care which stack has what. */
+export function templateOf(shape: string): Template {
+  const all = Object.values(templatesOf(shape)).map(({ json }) => json as Record<string, object>);
+  const merged = (section: string) => Object.assign({}, ...all.map((json) => json[section] ?? {})) as object;
+  const ids = all.flatMap(({ Resources = {} }) => Object.keys(Resources));
+  assert.equal(new Set(ids).size, ids.length, 'no id is in two stacks');
+  return new Template({ Resources: merged('Resources'), Mappings: merged('Mappings') });
 }

@@ -1,13 +1,14 @@
 // The mapping templates on real Apache Velocity: whatever a client writes stays where it belongs.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { IS_TEXT } from '../lib/api/rest_routes.ts';
 import { template } from '../lib/api/templates.ts';
 import { HOSTILE, mixed } from './velocity/hostile.ts';
 import { type Case, SKIP_VELOCITY, render } from './velocity/render.ts';
 
 const QUEUE = 'https://sqs.eu-west-1.amazonaws.com/123456789012/orders-dev-queue';
 const SEND = template('send.vtl', { queueUrl: QUEUE });
-const BATCH = template('send_batch.vtl', { queueUrl: QUEUE });
+const BATCH = template('send_batch.vtl', { queueUrl: QUEUE, isPlainText: IS_TEXT });
 const TEXTS = [...HOSTILE, ...mixed(400)];
 const REQUEST_ID = { DataType: 'String', StringValue: 'the-request=' };
 const OLDER = template('send_parameter.vtl', { queueUrl: QUEUE, fifoGroup: '' });
@@ -179,6 +180,21 @@ describe('templates', { skip: SKIP_VELOCITY }, () => {
       const { error } = JSON.parse(text) as { error: { message: string } };
       assert.equal(error.message, (status ?? 0) < 500 ? secret : 'the queue could not take it');
     });
+  });
+
+  it('a message that is too long is a 413', () => {
+    const message = 'One or more parameters are invalid. Reason: Message must be shorter than 1048576 bytes.';
+    const [answer] = render([{ template: template('refused.vtl'), body: JSON.stringify({ __type: 'com.amazonaws.sqs#InvalidParameterValue', message }) }]);
+    assert.equal(answer?.status, 413);
+    assert.equal((JSON.parse(answer?.text ?? '') as { error: { message: string } }).error.message, message);
+  });
+
+  it('with a schema each body of a batch is sent as the JSON that was held to it', () => {
+    const held = template('send_batch.vtl', { queueUrl: QUEUE, isPlainText: 'false' });
+    const bodies = [...HOSTILE.map((text) => text.replaceAll('\u007f', '')), { order: 7 }];
+    const [request] = read([{ template: held, body: JSON.stringify(bodies.map((body) => ({ body }))) }]);
+    const entries = request?.['Entries'] as { MessageBody: string }[];
+    assert.deepEqual(entries.map((entry) => JSON.parse(entry.MessageBody) as unknown), bodies);
   });
 
   it('an answer that is no JSON is a fault of ours', () => {

@@ -1,13 +1,14 @@
 // The trace of a request on its way into the message, on real Apache Velocity: handed on, or left out, never mangled.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { IS_TEXT } from '../lib/api/rest_routes.ts';
 import { template } from '../lib/api/templates.ts';
 import { HOSTILE, mixed } from './velocity/hostile.ts';
 import { type Case, SKIP_VELOCITY, render } from './velocity/render.ts';
 
 const TEMPLATES = {
   single: template('send.vtl', { queueUrl: 'q' }),
-  batch: template('send_batch.vtl', { queueUrl: 'q' }),
+  batch: template('send_batch.vtl', { queueUrl: 'q', isPlainText: IS_TEXT }),
   older: template('send_parameter.vtl', { queueUrl: 'q', fifoGroup: '' }),
 };
 const BODY = '[{"body": "x"}]';

@@ -1,12 +1,13 @@
 // The HTTP API: the cheaper door, one message a request, SQS's own answers.
 import { CfnApi, CfnIntegration, CfnRoute, CfnStage } from 'aws-cdk-lib/aws-apigatewayv2';
-import type { Role } from 'aws-cdk-lib/aws-iam';
-import type { CfnLogGroup } from 'aws-cdk-lib/aws-logs';
+import { Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
-import type { Names } from '../names.ts';
-import type { QueueRef } from '../queues.ts';
-import type { Settings } from '../settings.ts';
 import { accessLogFormat } from './access_log.ts';
+import { addHttpGate, type HttpGate } from './authorizers.ts';
+import { corsOfHttp } from './cors.ts';
+import { addHttpDomain } from './domain.ts';
+import type { HttpApiOptions } from './options.ts';
+import type { ApiParts, MadeApi } from './sqs_api.ts';
 
 /**
  * The attributes of every message. They are JSON, into which this kind of API writes a variable without escaping it: only what
@@ -15,58 +16,68 @@ import { accessLogFormat } from './access_log.ts';
 const ATTRIBUTES = JSON.stringify({ requestId: { DataType: 'String', StringValue: '${context.requestId}' } });
 
 /** Each route, and where its message comes from; a body is an argument of its own, and so need not be escaped. */
-const ROUTES = [
+export const ROUTES = [
   { id: 'HttpSend', route: 'POST /v1/messages', body: '$request.body' },
   { id: 'HttpOlderSend', route: 'GET /v1/send', body: '$request.querystring.MessageBody' },
 ];
 
-/** What the API needs of the rest. */
-export interface HttpApiProps {
-  readonly settings: Settings;
-  readonly names: Names;
-  readonly queue: QueueRef;
-  readonly role: Role;
-  readonly logs: CfnLogGroup;
-}
+/** What CloudWatch calls an HTTP API's metrics. */
+const METRICS = { requests: 'Count', failures: '5xx' };
 
-/** Makes the API with its one stage; its id and its URL. */
-export function addHttpApi(scope: Construct, props: HttpApiProps): { id: string; url: string } {
-  const api = new CfnApi(scope, 'HttpApi', { name: props.names.httpApi, protocolType: 'HTTP' });
-  for (const route of ROUTES) addRoute(scope, api, route, props);
-  new CfnStage(scope, 'HttpStage', {
+/** Makes the API with its one stage, and where the record of its own name must point. */
+export function addHttpApi(scope: Construct, parts: ApiParts, options: HttpApiOptions): MadeApi & { id: string } {
+  const { authorization = 'AWS_IAM', throttling = 100, routeThrottling = {}, cors, domain } = options;
+  const name = `${parts.prefix}-http-api`;
+  const limit = (rate: number) => ({ throttlingRateLimit: rate, throttlingBurstLimit: rate, detailedMetricsEnabled: true });
+  const api = new CfnApi(scope, 'HttpApi', {
+    name,
+    protocolType: 'HTTP',
+    ...(cors === undefined ? {} : { corsConfiguration: corsOfHttp(cors) }),
+    ...(domain === undefined ? {} : { disableExecuteApiEndpoint: true }),
+  });
+  const gate = addHttpGate(scope, api, name, authorization);
+  const made = ROUTES.map((route) => addRoute(scope, api, route, parts, gate));
+  // The kit spells properties within a map as they are given; these are CloudFormation's own.
+  const ofRoute = (rate: number) => ({ ThrottlingRateLimit: rate, ThrottlingBurstLimit: rate, DetailedMetricsEnabled: true });
+  const single = Object.entries(routeThrottling);
+  const stage = new CfnStage(scope, 'HttpStage', {
     apiId: api.ref,
     stageName: '$default',
     autoDeploy: true,
-    defaultRouteSettings: {
-      throttlingRateLimit: props.settings.API_THROTTLING,
-      throttlingBurstLimit: props.settings.API_THROTTLING,
-      detailedMetricsEnabled: true,
-    },
-    accessLogSettings: { destinationArn: props.logs.attrArn, format: accessLogFormat('http') },
+    defaultRouteSettings: limit(throttling),
+    ...(single.length === 0 ? {} : { routeSettings: Object.fromEntries(single.map(([route, rate]) => [route, ofRoute(rate)])) }),
+    accessLogSettings: { destinationArn: parts.logs.logGroupArn, format: accessLogFormat('http', authorization, false) },
   });
-  return { id: api.ref, url: api.attrApiEndpoint };
+  // The settings of a route want the route.
+  if (single.length > 0) stage.node.addDependency(...made);
+  return {
+    id: api.ref,
+    url: domain === undefined ? api.attrApiEndpoint : `https://${domain.name}`,
+    recordTarget: domain === undefined ? undefined : addHttpDomain(scope, domain, api.ref, stage),
+    metric: (of) => httpApiMetric(api.ref, of),
+  };
 }
 
-function addRoute(scope: Construct, api: CfnApi, { id, route, body }: (typeof ROUTES)[number], props: HttpApiProps): void {
+/** A metric of the HTTP API with this id. */
+export function httpApiMetric(apiId: string, name: keyof typeof METRICS): Metric {
+  return new Metric({ namespace: 'AWS/ApiGateway', metricName: METRICS[name], dimensionsMap: { ApiId: apiId } });
+}
+
+function addRoute(scope: Construct, api: CfnApi, { id, route, body }: (typeof ROUTES)[number], { queue, role }: ApiParts, gate: HttpGate): CfnRoute {
   const integration = new CfnIntegration(scope, `${id}Integration`, {
     apiId: api.ref,
     integrationType: 'AWS_PROXY',
     integrationSubtype: 'SQS-SendMessage',
     payloadFormatVersion: '1.0',
-    credentialsArn: props.role.roleArn,
+    credentialsArn: role.roleArn,
     requestParameters: {
-      QueueUrl: props.queue.url,
+      QueueUrl: queue.queueUrl,
       MessageBody: body,
       MessageAttributes: ATTRIBUTES,
-      ...(props.settings.FIFO === 'yes' ? { MessageGroupId: groupOf(route) } : {}),
+      ...(queue.fifo ? { MessageGroupId: groupOf(route) } : {}),
     },
   });
-  new CfnRoute(scope, id, {
-    apiId: api.ref,
-    routeKey: route,
-    authorizationType: props.settings.API_AUTHORIZATION,
-    target: `integrations/${integration.ref}`,
-  });
+  return new CfnRoute(scope, id, { apiId: api.ref, routeKey: route, ...gate, target: `integrations/${integration.ref}` });
 }
 
 /** The older route knows no groups: each of its messages is one. */

@@ -1,10 +1,15 @@
 // The routes of the REST API: what each sends to SQS, and how SQS's answers come back.
 import type { IntegrationResponse } from 'aws-cdk-lib/aws-apigateway';
-import type { Settings } from '../settings.ts';
 import { template } from './templates.ts';
 
 /** The stage variable that has the queue's URL, so that the templates are the same everywhere. */
 export const QUEUE_URL = 'queueUrl';
+
+/** The route that may be open to everyone. */
+export const OPEN_ROUTE = 'queue';
+
+/** Whether the JSON of an entry's body is a text. */
+export const IS_TEXT = '$body.startsWith(\'"\')';
 
 /** One route. */
 export interface Route {
@@ -21,8 +26,8 @@ export interface Route {
   readonly parameter?: string;
 }
 
-/** All routes to this queue. */
-export function routes(settings: Settings): Route[] {
+/** All routes to a queue of this kind. With a schema there is none that is not held to it: no plain text, and nothing in an address. */
+export function routes(fifo: boolean, hasSchema: boolean): Route[] {
   const queueUrl = `$stageVariables.${QUEUE_URL}`;
   const json = ['application/json'];
   const older = (path: string, parameter: string, done: string): Route => ({
@@ -30,7 +35,7 @@ export function routes(settings: Settings): Route[] {
     path,
     action: 'SendMessage',
     contentTypes: json,
-    template: template('send_parameter.vtl', { queueUrl, fifoGroup: olderGroup(settings) }),
+    template: template('send_parameter.vtl', { queueUrl, fifoGroup: olderGroup(fifo) }),
     done: { statusCode: '200', template: template(done) },
     parameter,
   });
@@ -39,7 +44,7 @@ export function routes(settings: Settings): Route[] {
       method: 'POST',
       path: 'v1/messages',
       action: 'SendMessage',
-      contentTypes: [...json, 'text/plain'],
+      contentTypes: hasSchema ? json : [...json, 'text/plain'],
       template: template('send.vtl', { queueUrl }),
       done: { statusCode: '202', template: template('sent.vtl') },
       model: 'message',
@@ -49,12 +54,11 @@ export function routes(settings: Settings): Route[] {
       path: 'v1/messages/batch',
       action: 'SendMessageBatch',
       contentTypes: json,
-      template: template('send_batch.vtl', { queueUrl }),
+      template: template('send_batch.vtl', { queueUrl, isPlainText: hasSchema ? 'false' : IS_TEXT }),
       done: { statusCode: '202', template: template('sent_batch.vtl') },
       model: 'batch',
     },
-    older('queue', 'message', 'sent_done.vtl'),
-    older('v1/send', 'MessageBody', 'sent_older.vtl'),
+    ...(hasSchema ? [] : [older(OPEN_ROUTE, 'message', 'sent_done.vtl'), older('v1/send', 'MessageBody', 'sent_older.vtl')]),
   ];
 }
 
@@ -77,6 +81,6 @@ export function answersOf({ done }: Route, place: (template: string) => string):
 }
 
 /** The older routes know no groups: each of their messages is one. */
-function olderGroup(settings: Settings): string {
-  return settings.FIFO === 'yes' ? '"MessageGroupId":"$context.extendedRequestId","MessageDeduplicationId":"$context.extendedRequestId",' : '';
+function olderGroup(fifo: boolean): string {
+  return fifo ? '"MessageGroupId":"$context.extendedRequestId","MessageDeduplicationId":"$context.extendedRequestId",' : '';
 }

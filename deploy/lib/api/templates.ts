@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const ROOT = new URL(import.meta.url.includes('/build/') ? '../../../templates/' : '../../templates/', import.meta.url);
+/** Beside the packed module's `dist/`, or beside `build/lib/` while it is worked on. */
+const ROOT = new URL(import.meta.url.endsWith('/build/lib/api/templates.js') ? '../../../templates/' : '../../templates/', import.meta.url);
 
 /** SQS's words for what the sender has done wrong; those of the worker's own front door. */
 const SENDER_CODES = [

@@ -1,10 +1,11 @@
-// The committed template in an emulator of AWS: a request through the API into the queue and through the worker.
+// The committed templates in an emulator of AWS: a request through the API into the queue and through the worker.
 //
 // LocalStack 4.14 runs the REST API, SQS, IAM, KMS, SNS and the alarms' definitions; ECS, the HTTP API and scaling it only
 // says to have made. It checks no signatures. It reads no headers by `keySet` and holds every body to the JSON model, so these are not
 // tried here; engine.test.ts tries the headers.
 import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
+import { STACKS } from '../../app/names.ts';
 import { file } from '../source.ts';
 import { HOSTILE } from '../velocity/hostile.ts';
 import { apiGateway, createStack, EMULATOR } from './emulator.ts';
@@ -19,8 +20,13 @@ let api: string;
 let key: string;
 
 before(async () => {
-  const given = { ProjectName: 'orders', Stage: STAGE, Image: 'longshore', HandlerImage: 'handler' };
-  resources = await createStack(`orders-${STAGE}-queue-stack`, file('deploy/template.json'), given);
+  const given = { ProjectName: 'orders', Stage: STAGE };
+  const images = { Image: 'longshore', HandlerImage: 'handler' };
+  resources = new Map();
+  for (const kind of STACKS) {
+    const made = await createStack(`orders-${STAGE}-${kind}-stack`, file(`deploy/stacks/${kind}.json`), kind === 'service' ? { ...given, ...images } : given);
+    for (const [id, resource] of made) resources.set(id, resource);
+  }
   const idOf = (type: string) => [...resources.values()].find((resource) => resource.type === type)?.physicalId ?? assert.fail(type);
   api = `${EMULATOR}/_aws/execute-api/${idOf('AWS::ApiGateway::RestApi')}/${STAGE}`;
   key = String((await apiGateway(`/apikeys/${idOf('AWS::ApiGateway::ApiKey')}?includeValue=true`))['value']);

@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# Deploys template.json to an emulator and sends requests through it and the worker: to LONGSHORE_EMULATOR where that is given,
-# else to a LocalStack of its own, which needs Python 3.13; where there is none it says that it was skipped.
+# Runs a command, or else the tests of this folder, with an emulator of AWS: LONGSHORE_EMULATOR where that is given, else a
+# LocalStack of its own, which needs Python 3.13; where there is none it says that it was skipped.
+#
+#   run.sh FOLDER [COMMAND…]
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 target=$1 # what is installed stays here, and is used again
+shift
 
 skip() { echo "skipped: the deployment to an emulator ($1)"; exit 0; }
 
@@ -45,4 +48,4 @@ if [ -z "${LONGSHORE_EMULATOR:-}" ]; then
   install "$found" || skip "LocalStack does not install: $target/pip.log"
   start "$found"
 fi
-node --test "$here"/../../build/test/emulated/*.test.js
+if [ $# -gt 0 ]; then "$@"; else node --test "$here"/../../build/test/emulated/*.test.js; fi

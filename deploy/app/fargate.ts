@@ -1,0 +1,37 @@
+// The pairs of CPU and memory that Fargate takes: for the check of the settings, and as rules of the template that asks for both.
+import { CfnRule, Fn, type Stack } from 'aws-cdk-lib';
+import { parameterName } from './parameter_name.ts';
+
+/** MiB of memory that Fargate takes for so many CPU units, and in which steps. */
+const MEMORY_FOR_CPU: Readonly<Record<number, { readonly min: number; readonly max: number; readonly step: number }>> = {
+  256: { min: 512, max: 2048, step: 512 },
+  512: { min: 1024, max: 4096, step: 1024 },
+  1024: { min: 2048, max: 8192, step: 1024 },
+  2048: { min: 4096, max: 16384, step: 1024 },
+  4096: { min: 8192, max: 30720, step: 1024 },
+  8192: { min: 16384, max: 61440, step: 4096 },
+  16384: { min: 32768, max: 122880, step: 8192 },
+};
+
+/** Every amount of memory, in MiB, for so many CPU units. */
+export function memoryFor(cpu: number): number[] {
+  const { min, max, step } = MEMORY_FOR_CPU[cpu] ?? { min: 0, max: -1, step: 1 };
+  const all = Array.from({ length: (max - min) / step + 1 }, (_, index) => min + index * step);
+  return all.filter((memory) => cpu !== 256 || memory !== 1536);
+}
+
+/** The same in words. */
+export function memorySteps(cpu: number): string {
+  const { min, max, step } = MEMORY_FOR_CPU[cpu] ?? { min: 0, max: 0, step: 0 };
+  return `${min} to ${max} in steps of ${step}`;
+}
+
+/** Lets CloudFormation refuse other pairs before it makes anything. It has no order of numbers: a `MinTasks` above `MaxTasks` is refused later. */
+export function addPairRules(stack: Stack): void {
+  for (const cpu of Object.keys(MEMORY_FOR_CPU).map(Number)) {
+    new CfnRule(stack, `MemoryFor${cpu}`, {
+      ruleCondition: Fn.conditionEquals(Fn.ref(parameterName('CPU')), String(cpu)),
+      assertions: [{ assert: Fn.conditionContains(memoryFor(cpu).map(String), Fn.ref(parameterName('MEMORY'))), assertDescription: `With Cpu ${cpu} Fargate takes Memory of ${memorySteps(cpu)}.` }],
+    });
+  }
+}

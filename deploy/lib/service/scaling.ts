@@ -1,0 +1,122 @@
+// Scaling on the work in the queue: a step out, a step in, and one from zero.
+import { CfnScalableTarget, CfnScalingPolicy } from 'aws-cdk-lib/aws-applicationautoscaling';
+import type { CfnService } from 'aws-cdk-lib/aws-ecs';
+import type { Construct } from 'constructs';
+import { addAlarm, type AlarmProps } from '../alarm.ts';
+import { type Load, type Metric, missingTasks, type ServiceNames, spareTasks, waitingForNobody } from '../metrics.ts';
+import { ofQueue } from './of_queue.ts';
+
+interface Policy {
+  readonly id: string;
+  readonly name: string;
+  /** Its section in docs/operations.md; that of its name, if absent. */
+  readonly section?: string;
+  /** From how far above the alarm's threshold, what changes; each ends where the next begins, and the first has no lower end. */
+  readonly steps: readonly (readonly [from: number, change: number])[];
+  readonly cooldown: number;
+  /** What counts of several data points. */
+  readonly aggregation?: 'Minimum';
+  readonly alarm: Omit<AlarmProps, 'name' | 'actions'>;
+}
+
+/**
+ * Seconds until a new task is among the tasks, even when that metric comes two minutes late. For so long Application Auto Scaling takes
+ * what it has added as already there, and adds only what is missing beyond it.
+ */
+const COUNTED_AFTER = 240;
+
+/** What scales, and by what. */
+export interface ScalingProps {
+  readonly prefix: string;
+  readonly service: CfnService;
+  readonly names: ServiceNames;
+  /** What each queue is to the fleet, by the name of the queue. */
+  readonly loads: ReadonlyMap<string, Load>;
+  readonly arrivals: readonly Metric[];
+  readonly minTasks: number;
+  readonly maxTasks: number;
+}
+
+/** Lets the service scale; returns the policy that adds one task, for an alarm of another kind. */
+export function addScaling(scope: Construct, props: ScalingProps): string {
+  const target = new CfnScalableTarget(scope, 'Capacity', {
+    serviceNamespace: 'ecs',
+    scalableDimension: 'ecs:service:DesiredCount',
+    resourceId: `service/${props.names.clusterName}/${props.names.serviceName}`,
+    minCapacity: props.minTasks,
+    maxCapacity: props.maxTasks,
+  });
+  target.addResourceDependency(props.service);
+  const added = policies(props).map((policy) => addPolicy(scope, props.prefix, target.ref, policy));
+  return added.at(-1)?.ref ?? '';
+}
+
+function policies({ names, loads, arrivals }: ScalingProps): Policy[] {
+  const all = [...loads.values()];
+  return [
+    ...[...loads].map(([queue, load], index) => scaleOut(index === 0 ? '' : queue, load, names)),
+    {
+      id: 'In',
+      name: 'scale-in',
+      steps: [[0, -1], [1, -2], [3, -4]],
+      cooldown: 300,
+      aggregation: 'Minimum',
+      alarm: {
+        description: 'Tasks are spare: takes them.',
+        queries: spareTasks(all, names),
+        threshold: 1,
+        period: 120,
+        evaluationPeriods: 3,
+      },
+    },
+    {
+      id: 'FromZero',
+      name: 'waiting',
+      steps: [[0, 1]],
+      cooldown: 900,
+      alarm: {
+        description: 'Messages wait for the first task: starts it.',
+        queries: waitingForNobody(all, names, arrivals),
+        threshold: 1,
+        period: 180,
+        evaluationPeriods: 2,
+        datapointsToAlarm: 1,
+      },
+    },
+  ];
+}
+
+/** Each queue asks for itself; Application Auto Scaling takes the largest of what is asked for at once. */
+function scaleOut(queue: string, load: Load, names: ServiceNames): Policy {
+  return {
+    ...ofQueue('Out', 'scale-out', queue),
+    steps: [[0, 1], [1, 2], [2, 4], [4, 10], [10, 100]],
+    cooldown: COUNTED_AFTER,
+    alarm: {
+      description: 'Tasks are missing: adds them.',
+      queries: missingTasks(load, names),
+      threshold: 0.01,
+      evaluationPeriods: 1,
+    },
+  };
+}
+
+function addPolicy(scope: Construct, prefix: string, scalingTargetId: string, { id, name, section, steps, cooldown, aggregation, alarm }: Policy): CfnScalingPolicy {
+  const alarmName = `${prefix}-${name}`;
+  const policy = new CfnScalingPolicy(scope, id, {
+    policyName: alarmName,
+    policyType: 'StepScaling',
+    scalingTargetId,
+    stepScalingPolicyConfiguration: {
+      adjustmentType: 'ChangeInCapacity',
+      cooldown,
+      ...(aggregation === undefined ? {} : { metricAggregationType: aggregation }),
+      stepAdjustments: steps.map(([from, scalingAdjustment], index) => {
+        const [to] = steps[index + 1] ?? [];
+        return { ...(index === 0 ? {} : { metricIntervalLowerBound: from }), ...(to === undefined ? {} : { metricIntervalUpperBound: to }), scalingAdjustment };
+      }),
+    },
+  });
+  addAlarm(scope, id, { ...alarm, name: alarmName, description: `${alarm.description} docs/operations.md#${section ?? name}`, actions: [policy.ref] });
+  return policy;
+}

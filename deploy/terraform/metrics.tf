@@ -1,0 +1,99 @@
+# What the fleet is sized by, and what a person is called for: the alarms as a table.
+locals {
+  queue_metrics = {
+    visible  = { namespace = "AWS/SQS", name = "ApproximateNumberOfMessagesVisible", stat = "Maximum", dimensions = { QueueName = local.queue } }
+    inflight = { namespace = "AWS/SQS", name = "ApproximateNumberOfMessagesNotVisible", stat = "Maximum", dimensions = { QueueName = local.queue } }
+    received = { namespace = "AWS/SQS", name = "NumberOfMessagesReceived", stat = "Sum", dimensions = { QueueName = local.queue } }
+    measured = { namespace = "Longshore", name = "SecondsPerMessage", stat = "Average", dimensions = { QueueName = local.queue } }
+    # Tasks that the service wants: unlike those that run, it counts those that are starting.
+    tasks = { namespace = "ECS/ContainerInsights", name = "DesiredTaskCount", stat = "Maximum", dimensions = { ClusterName = local.prefix, ServiceName = local.worker } }
+  }
+  # The HTTP API is known by an id, which is there once it is made.
+  calls = {
+    arrivals1 = { namespace = "AWS/ApiGateway", name = "Count", stat = "Sum", dimensions = { ApiName = local.rest_api } }
+    arrivals2 = { namespace = "AWS/ApiGateway", name = "Count", stat = "Sum", dimensions = null }
+  }
+  failures = {
+    failures0 = { namespace = "AWS/ApiGateway", name = "5XXError", stat = "Sum", dimensions = { ApiName = local.rest_api } }
+    failures1 = { namespace = "AWS/ApiGateway", name = "5xx", stat = "Sum", dimensions = null }
+  }
+
+  backlog = "visible * measured / (${var.concurrency} * ${var.backlog_target})"
+  # No more tasks are needed than have a slot for each message. Missing data is 0 in arithmetic: a minute that lacks a metric has no
+  # result instead.
+  math_alarms = {
+    scale-out = {
+      description = "Tasks are missing: adds them."
+      metrics     = { for name in ["visible", "inflight", "measured", "tasks"] : name => local.queue_metrics[name] }
+      sums        = { backlog = local.backlog, all = "(visible + inflight) / ${var.concurrency}" }
+      result      = { missing = "IF(visible > 0 AND measured > 0 AND tasks > 0, IF(backlog > all, all, backlog) - tasks)" }
+      threshold   = 0.01, period = 60, periods = 1, datapoints = null, notifies = false
+    }
+    scale-in = {
+      description = "Tasks are spare: takes them."
+      metrics     = { for name in ["visible", "inflight", "tasks"] : name => local.queue_metrics[name] }
+      sums        = {}
+      result      = { spare = "IF(visible >= 0 AND tasks > 0, tasks - (visible + inflight) / ${var.concurrency})" }
+      threshold   = 1, period = 120, periods = 3, datapoints = null, notifies = false
+    }
+    waiting = {
+      description = "Messages wait for the first task: starts it."
+      metrics     = merge({ for name in ["visible", "tasks"] : name => local.queue_metrics[name] }, local.calls)
+      sums        = {}
+      result      = { waiting = "IF(visible + arrivals1 + arrivals2 > 0, 1, 0) - tasks" }
+      threshold   = 1, period = 180, periods = 2, datapoints = 1, notifies = false
+    }
+    stalled = {
+      description = "Messages wait and none is received."
+      metrics     = { for name in ["visible", "received"] : name => local.queue_metrics[name] }
+      sums        = {}
+      result      = { stalled = "IF(visible > 0, 1, 0) - received" }
+      threshold   = 1, period = 60, periods = var.stall_limit, datapoints = null, notifies = true
+    }
+    beyond-capacity = {
+      description = "More tasks are needed than the most that there may be."
+      metrics     = { for name in ["visible", "measured"] : name => local.queue_metrics[name] }
+      sums        = {}
+      result      = { backlog = local.backlog }
+      threshold   = var.max_tasks, period = 60, periods = 15, datapoints = 12, notifies = true
+    }
+    api-5xx = {
+      description = "An API answered 5xx again and again: messages were not taken."
+      metrics     = local.failures
+      sums        = {}
+      result      = { failures = "failures0 + failures1" }
+      threshold   = 1, period = 60, periods = 5, datapoints = 3, notifies = true
+    }
+  }
+  alarms = {
+    dlq-not-empty = {
+      description = "Messages failed for good: look at them, mend the cause, move them back."
+      metric      = { namespace = "AWS/SQS", name = "ApproximateNumberOfMessagesVisible", stat = "Maximum", dimensions = { QueueName = local.dlq } }
+      threshold   = 1, periods = 1
+    }
+    oldest-message = {
+      description = "The oldest message waits for too long."
+      metric      = { namespace = "AWS/SQS", name = "ApproximateAgeOfOldestMessage", stat = "Maximum", dimensions = { QueueName = local.queue } }
+      threshold   = var.age_limit, periods = 5
+    }
+    memory = {
+      description = "The tasks are short of memory; at 100 % ECS kills them."
+      metric      = { namespace = "AWS/ECS", name = "MemoryUtilization", stat = "Maximum", dimensions = { ClusterName = local.prefix, ServiceName = local.worker } }
+      threshold   = 90, periods = 5
+    }
+  }
+
+  # From how far above the alarm's threshold, what changes; each step ends where the next begins, and the first has no lower end.
+  scaling = {
+    scale-out = { cooldown = 240, aggregation = null, steps = [[0, 1], [1, 2], [2, 4], [4, 10], [10, 100]] }
+    scale-in  = { cooldown = 300, aggregation = "Minimum", steps = [[0, -1], [1, -2], [3, -4]] }
+    waiting   = { cooldown = 900, aggregation = null, steps = [[0, 1]] }
+  }
+  steps = { for name, policy in local.scaling : name => [
+    for index, step in policy.steps : {
+      lower  = index == 0 ? null : tostring(step[0])
+      upper  = index == length(policy.steps) - 1 ? null : tostring(policy.steps[index + 1][0])
+      change = step[1]
+    }
+  ] }
+}

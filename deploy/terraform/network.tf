@@ -1,0 +1,110 @@
+# Where tasks run: a new VPC without internet, a new VPC with public subnets, or one that is there already.
+data "aws_availability_zones" "this" {
+  state = "available"
+}
+
+locals {
+  makes_vpc   = var.network != "existing"
+  makes_group = length(var.security_group_ids) == 0
+  services    = toset(concat(["sqs", "ecr.api", "ecr.dkr", "logs"], length(var.notify) == 0 ? [] : ["sns"]))
+  vpc_id      = local.makes_vpc ? aws_vpc.this[0].id : var.vpc_id
+  subnet_ids  = local.makes_vpc ? aws_subnet.this[*].id : var.subnet_ids
+  group_ids   = local.makes_group ? aws_security_group.worker[*].id : var.security_group_ids
+}
+
+resource "aws_vpc" "this" {
+  count                = local.makes_vpc ? 1 : 0
+  cidr_block           = "10.0.0.0/20"
+  enable_dns_support   = true
+  enable_dns_hostnames = true
+  tags                 = { Name = local.prefix }
+}
+
+resource "aws_subnet" "this" {
+  count                   = local.makes_vpc ? 2 : 0
+  vpc_id                  = local.vpc_id
+  cidr_block              = cidrsubnet("10.0.0.0/20", 1, count.index)
+  availability_zone       = data.aws_availability_zones.this.names[count.index]
+  map_public_ip_on_launch = false
+}
+
+resource "aws_route_table" "this" {
+  count  = local.makes_vpc ? 1 : 0
+  vpc_id = local.vpc_id
+}
+
+resource "aws_route_table_association" "this" {
+  count          = local.makes_vpc ? 2 : 0
+  route_table_id = aws_route_table.this[0].id
+  subnet_id      = aws_subnet.this[count.index].id
+}
+
+resource "aws_internet_gateway" "this" {
+  count  = var.network == "public" ? 1 : 0
+  vpc_id = local.vpc_id
+}
+
+resource "aws_route" "internet" {
+  count                  = var.network == "public" ? 1 : 0
+  route_table_id         = aws_route_table.this[0].id
+  destination_cidr_block = "0.0.0.0/0"
+  gateway_id             = aws_internet_gateway.this[0].id
+}
+
+# Nothing comes in: the worker asks for its messages.
+resource "aws_security_group" "worker" {
+  count       = local.makes_group ? 1 : 0
+  name_prefix = "${local.prefix}-tasks-"
+  description = "${local.prefix} tasks"
+  vpc_id      = local.vpc_id
+  egress {
+    description = "HTTPS out"
+    protocol    = "tcp"
+    from_port   = 443
+    to_port     = 443
+    cidr_blocks = ["0.0.0.0/0"]
+  }
+  lifecycle {
+    create_before_destroy = true
+    precondition {
+      condition     = local.makes_vpc || var.vpc_id != null
+      error_message = "network = \"existing\" needs vpc_id and subnet_ids."
+    }
+  }
+}
+
+resource "aws_security_group" "endpoints" {
+  count       = var.network == "private" ? 1 : 0
+  name_prefix = "${local.prefix}-endpoints-"
+  description = "${local.prefix} endpoints"
+  vpc_id      = local.vpc_id
+  ingress {
+    description     = "HTTPS from the tasks"
+    protocol        = "tcp"
+    from_port       = 443
+    to_port         = 443
+    security_groups = local.group_ids
+  }
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+# The images' layers come from S3.
+resource "aws_vpc_endpoint" "s3" {
+  count             = var.network == "private" ? 1 : 0
+  vpc_id            = local.vpc_id
+  service_name      = "com.amazonaws.${local.region}.s3"
+  vpc_endpoint_type = "Gateway"
+  route_table_ids   = aws_route_table.this[*].id
+}
+
+resource "aws_vpc_endpoint" "this" {
+  for_each            = var.network == "private" ? local.services : toset([])
+  vpc_id              = local.vpc_id
+  service_name        = "com.amazonaws.${local.region}.${each.value}"
+  vpc_endpoint_type   = "Interface"
+  private_dns_enabled = true
+  subnet_ids          = local.subnet_ids
+  security_group_ids  = aws_security_group.endpoints[*].id
+}

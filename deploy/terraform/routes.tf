@@ -1,0 +1,52 @@
+# The routes of the REST API: what each sends to SQS, how SQS's answers come back, and what a request's JSON must look like.
+locals {
+  routes = {
+    message = { method = "POST", path = "/v1/messages", action = "SendMessage", types = ["application/json", "text/plain"], template = "send.vtl", status = "202", done = "sent.vtl", model = "message", parameter = null }
+    batch   = { method = "POST", path = "/v1/messages/batch", action = "SendMessageBatch", types = ["application/json"], template = "send_batch.vtl", status = "202", done = "sent_batch.vtl", model = "batch", parameter = null }
+    queue   = { method = "GET", path = "/queue", action = "SendMessage", types = ["application/json"], template = "send_parameter.vtl", status = "200", done = "sent_done.vtl", model = null, parameter = "message" }
+    send    = { method = "GET", path = "/v1/send", action = "SendMessage", types = ["application/json"], template = "send_parameter.vtl", status = "200", done = "sent_older.vtl", model = null, parameter = "MessageBody" }
+  }
+  # How SQS's answers come back; the template of a refusal chooses between 400, 413, 502 and 503, that of a batch between 202 and 207.
+  answers = merge([
+    for name, route in local.routes : {
+      "${name}-done"    = { route = name, status = route.status, pattern = "2\\d{2}", template = route.done }
+      "${name}-refused" = { route = name, status = "400", pattern = "4\\d{2}", template = "refused.vtl" }
+      "${name}-failed"  = { route = name, status = "503", pattern = "5\\d{2}", template = "failed.vtl" }
+    }
+  ]...)
+
+  identifier = { type = "string", minLength = 1, maxLength = 128, pattern = "^[!-~]+$" }
+  entries = {
+    type     = "array"
+    minItems = 1
+    maxItems = 10
+    items = {
+      type                 = "object"
+      required             = ["body"]
+      additionalProperties = false
+      properties = {
+        id              = { type = "string", pattern = "^[A-Za-z0-9_-]{1,80}$" }
+        body            = {}
+        groupId         = local.identifier
+        deduplicationId = local.identifier
+        delaySeconds    = { type = "integer", minimum = 0, maximum = 900 }
+        # Ten in all, and each entry gets requestId.
+        attributes = { type = "object", maxProperties = 9, additionalProperties = { type = "string", minLength = 1 } }
+      }
+    }
+  }
+  draft = "http://json-schema.org/draft-04/schema#"
+  schemas = {
+    message = jsonencode({ "$schema" = local.draft, title = "Message" })
+    batch = jsonencode({
+      "$schema" = local.draft
+      title     = "Batch"
+      oneOf = [
+        local.entries,
+        { type = "object", required = ["entries"], additionalProperties = false, properties = { entries = local.entries } },
+      ]
+    })
+  }
+  # No templates run here, and this variable alone comes with its quotes and escapes.
+  gateway_answer = "{\"error\": {\"code\": \"$context.error.responseType\", \"message\": $context.error.messageString}}"
+}

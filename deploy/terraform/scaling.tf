@@ -1,0 +1,91 @@
+# The scaling of the fleet and the alarms, as metrics.tf has them.
+resource "aws_appautoscaling_target" "this" {
+  service_namespace  = "ecs"
+  scalable_dimension = "ecs:service:DesiredCount"
+  resource_id        = "service/${aws_ecs_cluster.this.name}/${aws_ecs_service.this.name}"
+  min_capacity       = var.min_tasks
+  max_capacity       = var.max_tasks
+}
+
+resource "aws_appautoscaling_policy" "this" {
+  for_each           = local.scaling
+  name               = "${local.prefix}-${each.key}"
+  policy_type        = "StepScaling"
+  service_namespace  = aws_appautoscaling_target.this.service_namespace
+  scalable_dimension = aws_appautoscaling_target.this.scalable_dimension
+  resource_id        = aws_appautoscaling_target.this.resource_id
+  step_scaling_policy_configuration {
+    adjustment_type         = "ChangeInCapacity"
+    cooldown                = each.value.cooldown
+    metric_aggregation_type = each.value.aggregation
+    dynamic "step_adjustment" {
+      for_each = local.steps[each.key]
+      content {
+        metric_interval_lower_bound = step_adjustment.value.lower
+        metric_interval_upper_bound = step_adjustment.value.upper
+        scaling_adjustment          = step_adjustment.value.change
+      }
+    }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "math" {
+  for_each            = local.math_alarms
+  alarm_name          = "${local.prefix}-${each.key}"
+  alarm_description   = "${each.value.description} docs/operations.md#${each.key}"
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = each.value.threshold
+  evaluation_periods  = each.value.periods
+  datapoints_to_alarm = each.value.datapoints
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = each.value.notifies ? [aws_sns_topic.alarms.arn] : [aws_appautoscaling_policy.this[each.key].arn]
+  ok_actions          = each.value.notifies ? [aws_sns_topic.alarms.arn] : []
+  dynamic "metric_query" {
+    for_each = each.value.metrics
+    content {
+      id          = metric_query.key
+      return_data = false
+      metric {
+        namespace   = metric_query.value.namespace
+        metric_name = metric_query.value.name
+        dimensions  = metric_query.value.dimensions != null ? metric_query.value.dimensions : { ApiId = aws_apigatewayv2_api.this.id }
+        period      = each.value.period
+        stat        = metric_query.value.stat
+      }
+    }
+  }
+  dynamic "metric_query" {
+    for_each = each.value.sums
+    content {
+      id          = metric_query.key
+      expression  = metric_query.value
+      return_data = false
+    }
+  }
+  dynamic "metric_query" {
+    for_each = each.value.result
+    content {
+      id          = metric_query.key
+      expression  = metric_query.value
+      return_data = true
+    }
+  }
+}
+
+# The fleet grows without the workers' metrics, too. A FIFO queue looks old by one group that fails, whatever the fleet.
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each            = local.alarms
+  alarm_name          = "${local.prefix}-${each.key}"
+  alarm_description   = "${each.value.description} docs/operations.md#${each.key}"
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = each.value.threshold
+  evaluation_periods  = each.value.periods
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = concat([aws_sns_topic.alarms.arn], each.key == "oldest-message" && !var.fifo ? [aws_appautoscaling_policy.this["waiting"].arn] : [])
+  ok_actions          = [aws_sns_topic.alarms.arn]
+  namespace           = each.value.metric.namespace
+  metric_name         = each.value.metric.name
+  statistic           = each.value.metric.stat
+  dimensions          = each.value.metric.dimensions
+  period              = 60
+}

@@ -1,0 +1,391 @@
+"""Checks deploy/terraform without applying it.
+
+    python main.py PROVIDER TEMPLATE…
+
+PROVIDER is the unpacked npm package @cdktf/provider-aws, whose types are the provider's schema; TEMPLATE are those of the CDK for the
+same settings, which the module is compared with. With `terraform` on PATH its own formatter is asked, and its console for what
+the templates, the alarms and the scaling are.
+"""
+
+import collections
+import functools
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import hcl2
+from schema import Provider
+
+DEPLOY = pathlib.Path(__file__).resolve().parents[2]
+MODULE = DEPLOY / "terraform"
+PROVIDER = Provider(sys.argv[1]) if len(sys.argv) > 1 else None
+TEMPLATES = [json.loads(pathlib.Path(path).read_text()) for path in sys.argv[2:]]
+GIVEN = {"project_name": "orders", "stage": "test", "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/longshore:1.0.0", "handler_image": "handler:1"}
+META = {"count", "for_each", "depends_on", "lifecycle", "provider", "dynamic", "__start_line__", "__end_line__"}
+# What Terraform calls what CloudFormation calls so; a resource of one may be a property of another.
+SAME = {
+    "aws_kms_key": "AWS::KMS::Key",
+    "aws_sqs_queue": "AWS::SQS::Queue",
+    "aws_sqs_queue_policy": "AWS::SQS::QueuePolicy",
+    "aws_sns_topic": "AWS::SNS::Topic",
+    "aws_sns_topic_policy": "AWS::SNS::TopicPolicy",
+    "aws_sns_topic_subscription": "AWS::SNS::Subscription",
+    "aws_iam_role": "AWS::IAM::Role",
+    "aws_iam_role_policy": "AWS::IAM::Role",
+    "aws_iam_role_policy_attachment": "AWS::IAM::Role",
+    "aws_cloudwatch_log_group": "AWS::Logs::LogGroup",
+    "aws_apigatewayv2_api": "AWS::ApiGatewayV2::Api",
+    "aws_apigatewayv2_integration": "AWS::ApiGatewayV2::Integration",
+    "aws_apigatewayv2_route": "AWS::ApiGatewayV2::Route",
+    "aws_apigatewayv2_stage": "AWS::ApiGatewayV2::Stage",
+    "aws_api_gateway_rest_api": "AWS::ApiGateway::RestApi",
+    "aws_api_gateway_account": "AWS::ApiGateway::Account",
+    "aws_api_gateway_deployment": "AWS::ApiGateway::Deployment",
+    "aws_api_gateway_stage": "AWS::ApiGateway::Stage",
+    "aws_api_gateway_method_settings": "AWS::ApiGateway::Stage",
+    "aws_api_gateway_resource": "AWS::ApiGateway::Resource",
+    "aws_api_gateway_method": "AWS::ApiGateway::Method",
+    "aws_api_gateway_integration": "AWS::ApiGateway::Method",
+    "aws_api_gateway_method_response": "AWS::ApiGateway::Method",
+    "aws_api_gateway_integration_response": "AWS::ApiGateway::Method",
+    "aws_api_gateway_gateway_response": "AWS::ApiGateway::GatewayResponse",
+    "aws_api_gateway_request_validator": "AWS::ApiGateway::RequestValidator",
+    "aws_api_gateway_model": "AWS::ApiGateway::Model",
+    "aws_api_gateway_api_key": "AWS::ApiGateway::ApiKey",
+    "aws_api_gateway_usage_plan": "AWS::ApiGateway::UsagePlan",
+    "aws_api_gateway_usage_plan_key": "AWS::ApiGateway::UsagePlanKey",
+    "aws_wafv2_web_acl_association": "AWS::WAFv2::WebACLAssociation",
+    "aws_vpc": "AWS::EC2::VPC",
+    "aws_subnet": "AWS::EC2::Subnet",
+    "aws_route_table": "AWS::EC2::RouteTable",
+    "aws_route_table_association": "AWS::EC2::SubnetRouteTableAssociation",
+    "aws_internet_gateway": "AWS::EC2::InternetGateway",
+    "aws_route": "AWS::EC2::Route",
+    "aws_security_group": "AWS::EC2::SecurityGroup",
+    "aws_vpc_endpoint": "AWS::EC2::VPCEndpoint",
+    "aws_ecs_cluster": "AWS::ECS::Cluster",
+    "aws_ecs_cluster_capacity_providers": "AWS::ECS::Cluster",
+    "aws_ecs_task_definition": "AWS::ECS::TaskDefinition",
+    "aws_ecs_service": "AWS::ECS::Service",
+    "aws_appautoscaling_target": "AWS::ApplicationAutoScaling::ScalableTarget",
+    "aws_appautoscaling_policy": "AWS::ApplicationAutoScaling::ScalingPolicy",
+    "aws_cloudwatch_metric_alarm": "AWS::CloudWatch::Alarm",
+}
+# Terraform attaches a gateway by a property, and all of a role's policies in one way; the rest are of shapes that this comparison does
+# not ask for.
+ELSEWHERE = {"AWS::EC2::VPCGatewayAttachment", "AWS::IAM::Policy"}
+ONLY_ON_REQUEST = {"AWS::SNS::Subscription", "AWS::WAFv2::WebACLAssociation", "AWS::EC2::InternetGateway", "AWS::EC2::Route"}
+
+
+def plain(value):
+    """A value of the parser without the list that it puts around each attribute."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return plain(value[0]) if len(value) == 1 and not isinstance(value[0], dict) else [plain(item) for item in value]
+    return value
+
+
+def blocks(of):
+    """Each block of a kind in the module: its type, its name and its body."""
+    for path in sorted(MODULE.glob("*.tf")):
+        for entry in hcl2.loads(path.read_text()).get(of, []):
+            for kind, named in entry.items():
+                yield from ((kind, name, body) for name, body in named.items())
+
+
+def problems(where, body, structs, struct):
+    """What the provider's schema has against a body."""
+    known = structs[struct]
+    dynamic = {name: of["content"] for entry in body.get("dynamic", []) for name, of in entry.items()}
+    given = {name: value for name, value in body.items() if name not in META} | dynamic
+    for name, value in given.items():
+        attribute = known.get(name)
+        if attribute is None:
+            yield f"{where}: there is no {name}"
+        elif not attribute.is_settable:
+            yield f"{where}: {name} is the provider's to set"
+        elif attribute.block and attribute.block in structs and isinstance(value[0], dict):
+            for one in value:
+                yield from problems(f"{where}.{name}", one, structs, attribute.block)
+        elif (wrong := mismatch(attribute.type, value[0])) is not None:
+            yield f"{where}: {name} is {attribute.type}, and not {wrong}"
+    yield from (f"{where}: {name} is missing" for name, attribute in known.items() if attribute.is_required and name not in given)
+
+
+def mismatch(type_, value):
+    """What a literal is, when the attribute is of another type; an expression may be anything."""
+    if isinstance(value, str) and value.startswith("${"):
+        return None
+    fits = {bool: "boolean" in type_, int: type_ == "number", float: type_ == "number", str: type_ == "string", list: "[]" in type_, dict: "[key: string]" in type_}
+    return None if not type_ or fits.get(type(value), True) else f"a {type(value).__name__}"
+
+
+class Schema(unittest.TestCase):
+    def test_every_resource_and_its_attributes_are_the_providers(self):
+        found, seen = [], 0
+        for of, prefix in (("resource", ""), ("data", "data_")):
+            for kind, name, body in blocks(of):
+                seen += 1
+                self.assertTrue(PROVIDER.has(prefix + kind), kind)
+                found += problems(f"{kind}.{name}", body, PROVIDER.structs(prefix + kind), "")
+        self.assertGreater(seen, 60)
+        self.assertEqual(found, [])
+
+    def test_the_schema_finds_what_is_wrong(self):
+        structs = PROVIDER.structs("aws_cloudwatch_metric_alarm")
+        wrong = hcl2.loads('resource "x" "y" {\n alarm_nam = "a"\n arn = "b"\n comparison_operator = "c"\n evaluation_periods = "five"\n metric_query {\n idd = "x"\n }\n}\n')
+        found = sorted(problems("it", wrong["resource"][0]["x"]["y"], structs, ""))
+        self.assertEqual(
+            found,
+            [
+                "it.metric_query: id is missing",
+                "it.metric_query: there is no idd",
+                "it: alarm_name is missing",
+                "it: arn is the provider's to set",
+                "it: evaluation_periods is number, and not a str",
+                "it: there is no alarm_nam",
+            ],
+        )
+
+    def test_every_name_that_is_used_is_there(self):
+        text = "\n".join(path.read_text() for path in MODULE.glob("*.tf"))
+        variables = {kind for path in MODULE.glob("*.tf") for entry in hcl2.loads(path.read_text()).get("variable", []) for kind in entry}
+        local_names = {name for path in MODULE.glob("*.tf") for entry in hcl2.loads(path.read_text()).get("locals", []) for name in entry if not name.startswith("__")}
+        self.assertEqual(set(re.findall(r"\bvar\.(\w+)", text)), variables, "each variable is used, and each that is used is there")
+        self.assertLessEqual(set(re.findall(r"\blocal\.(\w+)", text)), local_names)
+        for of, prefix in (("resource", r"(?<![\w.])"), ("data", r"data\.")):
+            there = {f"{kind}.{name}" for kind, name, _ in blocks(of)}
+            self.assertLessEqual({f"{kind}.{name}" for kind, name in re.findall(prefix + r"(aws_\w+)\.(\w+)", text)}, there)
+
+
+def resources(kind):
+    return [one["Properties"] for template in TEMPLATES for one in template["Resources"].values() if one["Type"] == kind]
+
+
+def as_set(value):
+    return frozenset([value] if isinstance(value, str) else value)
+
+
+class BesideTheCdk(unittest.TestCase):
+    def test_it_has_the_same_types_of_resources(self):
+        used = {kind for kind, _, _ in blocks("resource")}
+        self.assertEqual(used, set(SAME))
+        in_stacks = {one["Type"] for template in TEMPLATES for one in template["Resources"].values()}
+        self.assertEqual({SAME[kind] for kind in used} - ONLY_ON_REQUEST, in_stacks - ELSEWHERE)
+
+    def test_the_policies_have_the_same_actions(self):
+        documents = [one["PolicyDocument"] for kind in ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::IAM::Policy") for one in resources(kind)]
+        documents += [one["KeyPolicy"] for one in resources("AWS::KMS::Key")]
+        for role in resources("AWS::IAM::Role"):
+            documents += [role["AssumeRolePolicyDocument"], *(policy["PolicyDocument"] for policy in role.get("Policies", []))]
+        in_stacks = {frozenset((one["Effect"], as_set(one["Action"]), tuple(sorted(one.get("Condition", {})))) for one in document["Statement"]) for document in documents}
+        here = set()
+        for kind, _, body in blocks("data"):
+            if kind == "aws_iam_policy_document":
+                dynamic = [entry["statement"]["content"][0] for entry in body.get("dynamic", [])]
+                statements = [{key: value for key, value in one.items() if not key.startswith("__")} for one in [*body["statement"], *dynamic]]
+                here.add(frozenset((one.get("effect", ["Allow"])[0], frozenset(one["actions"][0]), tuple(sorted(of["test"][0] for of in one.get("condition", [])))) for one in statements))
+        self.assertEqual(here, in_stacks)
+
+    def test_the_numbers_of_queues_service_and_cluster_are_the_same(self):
+        for kind, mapping in NUMBERS.items():
+            mine = [plain(body) for one, _, body in blocks("resource") if one == kind]
+            for name, property_ in mapping.items():
+                in_stacks = {str(functools.reduce(lambda value, part: value[part], property_.split("."), one)).lower() for one in resources(SAME[kind])}
+                self.assertEqual({str(given(one, name)).lower() for one in mine}, in_stacks, f"{kind}.{name}")
+
+
+# What must be the same, by Terraform's name and CloudFormation's.
+NUMBERS = {
+    "aws_sqs_queue": {
+        "kms_data_key_reuse_period_seconds": "KmsDataKeyReusePeriodSeconds",
+        "receive_wait_time_seconds": "ReceiveMessageWaitTimeSeconds",
+        "visibility_timeout_seconds": "VisibilityTimeout",
+        "message_retention_seconds": "MessageRetentionPeriod",
+    },
+    "aws_kms_key": {"enable_key_rotation": "EnableKeyRotation"},
+    "aws_ecs_task_definition": {"cpu": "Cpu", "memory": "Memory", "network_mode": "NetworkMode", "runtime_platform.cpu_architecture": "RuntimePlatform.CpuArchitecture"},
+    "aws_ecs_service": {
+        "availability_zone_rebalancing": "AvailabilityZoneRebalancing",
+        "deployment_minimum_healthy_percent": "DeploymentConfiguration.MinimumHealthyPercent",
+        "deployment_maximum_percent": "DeploymentConfiguration.MaximumPercent",
+        "deployment_circuit_breaker.rollback": "DeploymentConfiguration.DeploymentCircuitBreaker.Rollback",
+        "propagate_tags": "PropagateTags",
+    },
+    "aws_appautoscaling_target": {"min_capacity": "MinCapacity", "max_capacity": "MaxCapacity", "scalable_dimension": "ScalableDimension"},
+    "aws_api_gateway_method": {"authorization": "AuthorizationType", "api_key_required": "ApiKeyRequired"},
+    "aws_api_gateway_stage": {"xray_tracing_enabled": "TracingEnabled"},
+    "aws_apigatewayv2_route": {"authorization_type": "AuthorizationType"},
+    "aws_cloudwatch_log_group": {"retention_in_days": "RetentionInDays"},
+    "aws_vpc": {"cidr_block": "CidrBlock", "enable_dns_hostnames": "EnableDnsHostnames"},
+}
+
+
+def defaults():
+    return {name: plain(body.get("default", [None])) for path in MODULE.glob("*.tf") for entry in hcl2.loads(path.read_text()).get("variable", []) for name, body in entry.items()} | GIVEN
+
+
+def given(body, path):
+    """The value of an attribute with the variables' defaults in it; sums of two numbers are done."""
+    for part in path.split("."):
+        body = body[0] if isinstance(body, list) else body
+        body = body[part]
+    text = re.sub(r"^\$\{(.*)\}$", r"\1", str(body))
+    text = re.sub(r"var\.(\w+)", lambda match: str(defaults()[match.group(1)]), text)
+    product = re.fullmatch(r"(\d+) \* (\d+)", text)
+    return int(product[1]) * int(product[2]) if product else text
+
+
+@unittest.skipIf(shutil.which("terraform") is None, "no terraform here: the console is not asked")
+class InTheConsole(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.values = console("{template = local.template, schemas = local.schemas, math = local.math_alarms, alarms = local.alarms, scaling = local.scaling, steps = local.steps, routes = local.routes, answers = local.answers}")
+
+    def test_it_is_formatted(self):
+        formatted = subprocess.run(["terraform", "fmt", "-check", "-diff", MODULE], capture_output=True, text=True, check=False)
+        self.assertEqual(formatted.stdout, "")
+
+    def test_the_mapping_templates_are_the_same(self):
+        texts = {name: one["Is"] for template in TEMPLATES for name, one in template.get("Mappings", {}).get("LongshoreTemplates", {}).items()}
+        self.assertGreater(len(texts), 8)
+
+        def resolved(value):
+            if isinstance(value, str):
+                return value
+            if "Fn::FindInMap" in value:
+                return texts[value["Fn::FindInMap"][1]]
+            return "".join(resolved(part) for part in value["Fn::Join"][1])
+
+        in_stacks = collections.Counter()
+        for method in resources("AWS::ApiGateway::Method"):
+            integration = method["Integration"]
+            in_stacks.update(("request", resolved(text)) for text in integration["RequestTemplates"].values())
+            in_stacks.update((one["StatusCode"], one["SelectionPattern"], resolved(one["ResponseTemplates"]["application/json"])) for one in integration["IntegrationResponses"])
+        here = collections.Counter()
+        for route in self.values["routes"].values():
+            here.update(("request", self.values["template"][route["template"]]) for _ in route["types"])
+        here.update((one["status"], one["pattern"], self.values["template"][one["template"]]) for one in self.values["answers"].values())
+        self.assertEqual(here, in_stacks)
+
+    def test_the_models_are_the_same(self):
+        in_stacks = [one["Schema"] for one in resources("AWS::ApiGateway::Model")]
+        here = [json.loads(one) for one in self.values["schemas"].values()]
+        self.assertCountEqual(here, in_stacks)
+
+    def test_the_alarms_are_the_same(self):
+        self.assertEqual({**self.of_sums(), **self.of_metrics()}, {one["AlarmName"]: alarm(one) for one in resources("AWS::CloudWatch::Alarm")})
+
+    def of_sums(self):
+        return {
+            f"orders-test-{name}": {
+                "description": f"{one['description']} docs/operations.md#{name}",
+                "threshold": one["threshold"],
+                "periods": (one["periods"], one["datapoints"]),
+                "metrics": {key: metric(of["namespace"], of["name"], of["stat"], one["period"], of["dimensions"]) for key, of in one["metrics"].items()},
+                "sums": {**one["sums"], **one["result"]},
+                "result": next(iter(one["result"])),
+            }
+            for name, one in self.values["math"].items()
+        }
+
+    def of_metrics(self):
+        return {
+            f"orders-test-{name}": {
+                "description": f"{one['description']} docs/operations.md#{name}",
+                "threshold": one["threshold"],
+                "periods": (one["periods"], None),
+                "metrics": {"": metric(one["metric"]["namespace"], one["metric"]["name"], one["metric"]["stat"], 60, one["metric"]["dimensions"])},
+                "sums": {},
+                "result": "",
+            }
+            for name, one in self.values["alarms"].items()
+        }
+
+    def test_the_scaling_is_the_same(self):
+        in_stacks = {}
+        for one in resources("AWS::ApplicationAutoScaling::ScalingPolicy"):
+            policy = one["StepScalingPolicyConfiguration"]
+            steps = [(step.get("MetricIntervalLowerBound"), step.get("MetricIntervalUpperBound"), step["ScalingAdjustment"]) for step in policy["StepAdjustments"]]
+            in_stacks[one["PolicyName"]] = (policy["Cooldown"], policy.get("MetricAggregationType"), steps)
+
+        def number(text):
+            return None if text is None else int(text)
+
+        here = {}
+        for name, policy in self.values["scaling"].items():
+            steps = [(number(step["lower"]), number(step["upper"]), step["change"]) for step in self.values["steps"][name]]
+            here[f"orders-test-{name}"] = (policy["cooldown"], policy["aggregation"], steps)
+        self.assertEqual(here, in_stacks)
+
+    def test_a_fifo_queue_has_its_names_and_its_group_in_the_older_routes(self):
+        names = console("[local.queue, local.dlq, local.template[\"send_parameter.vtl\"]]", fifo="true")
+        self.assertEqual(names[:2], ["orders-test-queue.fifo", "orders-test-dlq.fifo"])
+        self.assertIn("MessageGroupId", names[2])
+
+    def test_a_value_that_cannot_be_is_refused_by_name(self):
+        wrong = {"project_name": "Orders", "cpu": "300", "queue_retention": "14", "network": "nat", "visibility": "5", "notify": '["later"]', "log_retention": "2"}
+        for name, value in wrong.items():
+            self.assertIn(f"{name}:", refused(**{name: value}), name)
+
+
+def metric(namespace, name, stat, period, dimensions):
+    """The HTTP API has an id that nobody knows before it is made."""
+    return (namespace, name, stat, period, None if dimensions is None else frozenset(dimensions.items()))
+
+
+def alarm(one):
+    """An alarm of a template, to compare."""
+
+    def of(properties):
+        dimensions = {each["Name"]: each["Value"] for each in properties["Dimensions"]}
+        return None if any(isinstance(value, dict) for value in dimensions.values()) else dimensions
+
+    queries = one.get("Metrics", [])
+    metrics = {each["Id"]: metric(each["MetricStat"]["Metric"]["Namespace"], each["MetricStat"]["Metric"]["MetricName"], each["MetricStat"]["Stat"], each["MetricStat"]["Period"], of(each["MetricStat"]["Metric"])) for each in queries if "MetricStat" in each}
+    return {
+        "description": one["AlarmDescription"],
+        "threshold": one["Threshold"],
+        "periods": (one["EvaluationPeriods"], one.get("DatapointsToAlarm")),
+        "metrics": metrics or {"": metric(one["Namespace"], one["MetricName"], one["Statistic"], one["Period"], of(one))},
+        "sums": {each["Id"]: each["Expression"] for each in queries if "Expression" in each},
+        "result": next((each["Id"] for each in queries if each["ReturnData"]), ""),
+    }
+
+
+# The files that need no provider.
+PURE = ("variables.tf", "names.tf", "routes.tf", "templates.tf", "metrics.tf")
+
+
+def asked(expression, **variables):
+    """Terraform's console, on the files that need no provider."""
+    with tempfile.TemporaryDirectory() as folder:
+        inner = pathlib.Path(folder) / "terraform"
+        inner.mkdir()
+        for name in PURE:
+            shutil.copy(MODULE / name, inner)
+        shutil.copytree(DEPLOY / "templates", pathlib.Path(folder) / "templates")
+        options = [f"-var={name}={value}" for name, value in (GIVEN | variables).items()]
+        return subprocess.run(["terraform", "console", *options], cwd=inner, input=f"jsonencode({expression})\n", capture_output=True, text=True, check=False)
+
+
+def console(expression, **variables):
+    ended = asked(expression, **variables)
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(json.loads(ended.stdout.strip().splitlines()[-1]))
+
+
+def refused(**variables):
+    return asked("1", **variables).stderr
+
+
+if __name__ == "__main__":
+    if shutil.which("terraform") is None:
+        print("skipped: what terraform's own formatter and console say (it is not installed)")
+    unittest.main(argv=sys.argv[:1])
