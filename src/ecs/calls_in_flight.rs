@@ -25,13 +25,13 @@ struct Inner {
 struct Calls {
     next: u64,
     /// Ordered by start, so that the first is the oldest.
-    running: BTreeMap<u64, Call>,
+    running: BTreeMap<u64, CallTimes>,
     /// The end of the protection while it covers every call: a call that may outlast it is noticed.
     covered_until: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Call {
+struct CallTimes {
     began: Instant,
     /// The time at which it ends at the latest, by its time limit.
     latest_end: Instant,
@@ -60,7 +60,7 @@ impl CallsInFlight {
         let mut calls = self.calls();
         let call = calls.next;
         calls.next += 1;
-        calls.running.insert(call, Call { began, latest_end });
+        calls.running.insert(call, CallTimes { began, latest_end });
         let is_uncovered = calls.covered_until.is_some_and(|until| until < latest_end);
         if calls.running.len() == 1 || is_uncovered {
             self.0.changed.notify_one();
@@ -68,10 +68,10 @@ impl CallsInFlight {
         CallInFlight { calls: self.clone(), call }
     }
 
-    /// What the calls need, where the task is protected until a time; `None` while there is no call.
+    /// Returns what the calls need of a task that is protected until this time; `None` while there is no call.
     pub(super) fn needs(&self, protected_until: Option<Instant>) -> Option<CallNeeds> {
         let mut calls = self.calls();
-        let outlasts = |call: &&Call| protected_until.is_none_or(|until| until < call.latest_end);
+        let outlasts = |call: &&CallTimes| protected_until.is_none_or(|until| until < call.latest_end);
         let uncovered = calls.running.values().find(outlasts).map(|call| call.began);
         // Later calls are looked at when the uncovered one is.
         calls.covered_until = protected_until.filter(|_| uncovered.is_none());

@@ -87,7 +87,7 @@ async fn a_changed_configuration_and_a_changed_program_start_the_worker_anew() {
     dev.process.says("the second").await;
     std::fs::write(directory.join("longshore.toml"), format!("{one}concurency = 2\n")).unwrap();
     dev.process.says("longshore.toml changed, and cannot be used").await;
-    dev.process.complains("did you mean").await;
+    dev.process.complains("concurency").await;
     std::fs::write(directory.join("longshore.toml"), format!("{one}[queues.orders]\nname = \"orders\"\n"))
         .unwrap();
     dev.process.says("longshore.toml changed, the worker starts anew").await;
