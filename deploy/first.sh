@@ -135,7 +135,7 @@ aws iam get-role --role-name AWSServiceRoleForECS --query Role.Arn --output text
   aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com --query Role.Arn --output text
 SH
 
-step "Deploy" "About ten minutes. With the defaults \$105 a month at rest, of which the private network is \$73; NETWORK=public MIN_TASKS=0: \$14." <<'SH'
+step "Deploy" "About ten minutes. With the defaults \$107 a month at rest, of which the private network is \$73; NETWORK=public MIN_TASKS=0: \$15." <<'SH'
 deploy/stacks.sh deploy
 deploy/stacks.sh outputs
 SH

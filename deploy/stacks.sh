@@ -48,8 +48,8 @@ deploy_one() {
     "${role[@]}" </dev/null
 }
 
-outputs_of() {
-  aws cloudformation describe-stacks --stack-name "$1" --output text --query 'Stacks[0].Outputs[].[OutputKey,OutputValue]' </dev/null | sed 's/\t/=/'
+outputs_of() { # a stack without any prints None
+  aws cloudformation describe-stacks --stack-name "$1" --output text --query 'Stacks[0].Outputs[].[OutputKey,OutputValue]' </dev/null | sed -n 's/\t/=/p'
 }
 
 delete_one() {

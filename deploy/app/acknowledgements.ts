@@ -15,6 +15,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]':
     'It is what AWS tells to give the account\'s API Gateway, which shares one role for all of its logs.',
   'AwsSolutions::AwsSolutions-VPC7': 'Nothing can come in and HTTPS alone can go out; flow logs are for the owner of the account to pay for.',
+  'Serverless::Serverless-EventBusDLQ': 'EventBridge tries the topic again for a day; a queue for what it gives up would have to be watched itself.',
   'Serverless::Serverless-SQSRedrivePolicy': 'A DLQ has no DLQ.',
   [`${WILDCARD}[Resource::*]`]: 'ecr:GetAuthorizationToken, ssmmessages and the writing of traces know no resources.',
   [`${WILDCARD}[Resource::arn:<AWS::Partition>:ecr:${OF_ACCOUNT}:repository/*]`]: 'The images are named by settings, and are pulled only.',

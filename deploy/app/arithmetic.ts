@@ -10,6 +10,11 @@ export function secondsOfDays(scope: Construct, days: number): number {
   return calculated(scope, 'SecondsOfDays', days, DAYS, (day) => day * 86400);
 }
 
+/** The seconds of four fifths of 1 to 13 days. */
+export function mostOfDays(scope: Construct, days: number): number {
+  return calculated(scope, 'MostOfDays', days, DAYS, (day) => day * 69120);
+}
+
 /** What a share in percent leaves of the whole. */
 export function restOfShare(scope: Construct, share: number): number {
   return calculated(scope, 'RestOfShare', share, SHARES, (percent) => 100 - percent);

@@ -119,9 +119,9 @@ const EXISTING = object(
   {
     queue: arn('sqs', 'a queue', 'The queue in place of a new one; `VISIBILITY` should be its own.'),
     dlq: arn('sqs', 'a queue', 'The DLQ of that queue.'),
-    key: arn('kms', 'a key', 'The key in place of a new one; its policy must let in CloudWatch Logs and, for the alarms, CloudWatch.'),
+    key: arn('kms', 'a key', 'The key in place of a new one; its policy must let in CloudWatch Logs and, for the alarms, CloudWatch and EventBridge.'),
     topic: arn('sns', 'a topic', 'The topic of outcomes in place of a new one.'),
-    alarmTopic: arn('sns', 'a topic', 'The topic of alarms in place of a new one; its policy must let in CloudWatch.'),
+    alarmTopic: arn('sns', 'a topic', 'The topic of alarms in place of a new one; its policy must let in CloudWatch and EventBridge.'),
     cluster: text('[A-Za-z0-9_-]{1,255}', 'the name of a cluster', 'The cluster in place of a new one; the scaling reads its Container Insights, and `SPOT_SHARE` its capacity providers.'),
     apiLogRole: flag('Whether the account has its role for the logs of API Gateway: none is made then, and none is set.'),
   },

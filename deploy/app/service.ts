@@ -6,7 +6,7 @@ import type { Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import { httpApiMetric } from '../lib/api/http.ts';
 import { restApiMetric } from '../lib/api/rest.ts';
 import { type HandlerContainer, LongshoreService, type LongshoreServiceProps, type Outcome, type SettingValue, type WorkQueue } from '../lib/index.ts';
-import { restOfShare } from './arithmetic.ts';
+import { mostOfDays, restOfShare } from './arithmetic.ts';
 import { containerOf } from './containers.ts';
 import { type Details, detailsOf } from './details.ts';
 import { addPairRules } from './fargate.ts';
@@ -24,7 +24,7 @@ export function addService(stack: Stack, settings: Settings, prefix: string): Re
   const network = addNetwork(stack, settings, prefix);
   const service = new LongshoreService(stack, 'Default', {
     prefix,
-    queues: [workOf(settings, shared), ...moreQueues(stack, settings, details)],
+    queues: [workOf(stack, settings, shared), ...moreQueues(stack, settings, details)],
     worker: { image: ContainerImage.fromRegistry(settings.IMAGE), ...containerOf(stack, 'Worker', details.worker) },
     handlers: handlersOf(stack, settings, details),
     ...taskOf(details),
@@ -52,7 +52,9 @@ function arrivalsOf({ APIS }: Settings, prefix: string): Metric[] {
   return { both: () => [rest(), http()], rest: () => [rest()], http: () => [http()], none: () => [] }[APIS]();
 }
 
-function workOf(settings: Settings, { queue, dlq, endings }: Shared): WorkQueue {
+function workOf(stack: Stack, settings: Settings, { queue, dlq, endings }: Shared): WorkQueue {
+  // Nothing is known of the retention of a queue that was there before.
+  const isOurs = detailsOf(settings).existing?.queue === undefined;
   const outcomes = settings.NOTIFY === 'none' ? [] : (settings.NOTIFY.split(',') as Outcome[]);
   return {
     queue,
@@ -63,6 +65,7 @@ function workOf(settings: Settings, { queue, dlq, endings }: Shared): WorkQueue 
     timeout: Duration.seconds(settings.TASK_TIMEOUT),
     ageLimit: Duration.seconds(settings.AGE_LIMIT),
     stallLimit: Duration.minutes(settings.STALL_LIMIT),
+    ...(isOurs ? { retentionLimit: Duration.seconds(mostOfDays(stack, settings.QUEUE_RETENTION)) } : {}),
     notify: { topic: endings, outcomes },
     ...(settings.HANDLER === undefined ? {} : { handler: JSON.parse(settings.HANDLER) as Record<string, SettingValue> }),
   };

@@ -4,15 +4,16 @@ import { AnyPrincipal, Effect, PolicyDocument, PolicyStatement, ServicePrincipal
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { CfnSubscription, CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
+import { ALARMING } from '../lib/longshore_key.ts';
 import { detailsOf } from './details.ts';
 import type { Settings } from './settings.ts';
 
-/** Makes those that are not there yet; CloudWatch may publish to the second. */
+/** Makes those that are not there yet; CloudWatch and EventBridge may publish to the second. */
 export function addTopics(scope: Construct, settings: Settings, prefix: string, key: IKey): void {
   const { existing = {} } = detailsOf(settings);
   if (existing.topic === undefined) addTopic(scope, ['Topic', 'TopicTlsOnly'], `${prefix}-topic`, key, (topic) => [tlsOnly(topic)]);
   if (existing.alarmTopic !== undefined) return;
-  const alarms = addTopic(scope, ['Alarms', 'AlarmsPolicy'], `${prefix}-alarms`, key, (topic) => [tlsOnly(topic), fromCloudWatch(topic)]);
+  const alarms = addTopic(scope, ['Alarms', 'AlarmsPolicy'], `${prefix}-alarms`, key, (topic) => [tlsOnly(topic), ofAlarms(topic)]);
   if (settings.ALARM_EMAIL !== undefined) {
     new CfnSubscription(scope, 'AlarmEmail', { topicArn: alarms, protocol: 'email', endpoint: settings.ALARM_EMAIL });
   }
@@ -34,10 +35,10 @@ function tlsOnly(topic: string): PolicyStatement {
   });
 }
 
-function fromCloudWatch(topic: string): PolicyStatement {
+function ofAlarms(topic: string): PolicyStatement {
   return new PolicyStatement({
     effect: Effect.ALLOW,
-    principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+    principals: ALARMING.map((service) => new ServicePrincipal(service)),
     actions: ['sns:Publish'],
     resources: [topic],
     conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },

@@ -4,6 +4,9 @@ import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import type { Construct } from 'constructs';
 
+/** What publishes alarms, and deployments that failed, to a topic. */
+export const ALARMING = ['cloudwatch.amazonaws.com', 'events.amazonaws.com'];
+
 /** The actions that a sender needs, and a worker. */
 export const SEND_ACTIONS = ['kms:Decrypt', 'kms:GenerateDataKey'];
 
@@ -18,7 +21,7 @@ export interface LongshoreKeyProps {
   readonly removalPolicy?: RemovalPolicy;
 }
 
-/** A key that rotates, which CloudWatch Logs may use for the log groups of a deployment, and CloudWatch for alarms to a topic. */
+/** A key that rotates, which CloudWatch Logs may use for the log groups of a deployment, and CloudWatch and EventBridge for alarms to a topic. */
 export class LongshoreKey extends Key {
   constructor(scope: Construct, id: string, { prefix, removalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE }: LongshoreKeyProps) {
     super(scope, id, { description: `${prefix}: queues, topics and logs`, enableKeyRotation: true, removalPolicy });
@@ -36,7 +39,7 @@ export class LongshoreKey extends Key {
     this.addToResourcePolicy(
       new PolicyStatement({
         effect: Effect.ALLOW,
-        principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+        principals: ALARMING.map((service) => new ServicePrincipal(service)),
         actions: SEND_ACTIONS,
         resources: ['*'],
         conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },

@@ -57,12 +57,19 @@ locals {
       result      = { backlog = local.backlog }
       threshold   = var.max_tasks, period = 60, periods = 15, datapoints = 12, notifies = true
     }
-    api-5xx = {
-      description = "An API answered 5xx again and again: messages were not taken."
-      metrics     = local.failures
+    at-maximum = {
+      description = "The fleet has been at its maximum, and messages wait."
+      metrics     = { visible1 = local.queue_metrics.visible, tasks = local.queue_metrics.tasks }
       sums        = {}
-      result      = { failures = "failures0 + failures1" }
-      threshold   = 1, period = 60, periods = 5, datapoints = 3, notifies = true
+      result      = { full = "IF(visible1 > 0 AND tasks >= ${var.max_tasks}, 1, 0)" }
+      threshold   = 1, period = 60, periods = 30, datapoints = 27, notifies = true
+    }
+    api-5xx = {
+      description = "An API answers 5xx to one request in twenty, or to more: messages are not taken."
+      metrics     = merge(local.failures, { for index in ["0", "1"] : "requests${index}" => local.calls["arrivals${index + 1}"] })
+      sums        = {}
+      result      = { percent = "100 * (failures0 + failures1) / (requests0 + requests1)" }
+      threshold   = 5, period = 60, periods = 5, datapoints = 3, notifies = true
     }
   }
   alarms = {
@@ -75,6 +82,11 @@ locals {
       description = "The oldest message waits for too long."
       metric      = { namespace = "AWS/SQS", name = "ApproximateAgeOfOldestMessage", stat = "Maximum", dimensions = { QueueName = local.queue } }
       threshold   = var.age_limit, periods = 5
+    }
+    near-retention = {
+      description = "The oldest message has used most of the queue's retention: it is deleted unread when that ends."
+      metric      = { namespace = "AWS/SQS", name = "ApproximateAgeOfOldestMessage", stat = "Maximum", dimensions = { QueueName = local.queue } }
+      threshold   = var.queue_retention * 69120, periods = 5
     }
     memory = {
       description = "The tasks are short of memory; at 100 % ECS kills them."

@@ -89,3 +89,24 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   dimensions          = each.value.metric.dimensions
   period              = 60
 }
+
+# ECS says by an event, and by no metric, that a deployment failed.
+resource "aws_cloudwatch_event_rule" "failed_deployment" {
+  name        = "${local.prefix}-failed-deployment"
+  description = "A deployment of the service failed. docs/operations.md#failed-deployment"
+  event_pattern = jsonencode({
+    source        = ["aws.ecs"]
+    "detail-type" = ["ECS Deployment State Change"]
+    resources     = [aws_ecs_service.this.id]
+    detail        = { eventName = ["SERVICE_DEPLOYMENT_FAILED"] }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "failed_deployment" {
+  rule = aws_cloudwatch_event_rule.failed_deployment.name
+  arn  = aws_sns_topic.alarms.arn
+  input_transformer {
+    input_paths    = { service = "$.resources[0]", reason = "$.detail.reason" }
+    input_template = "\"A deployment of <service> failed: <reason> docs/operations.md#failed-deployment\""
+  }
+}

@@ -194,17 +194,25 @@ describe('who may call', () => {
   const formats = (shape: string) => [templateOf(shape).only('AWS::ApiGateway::Stage').AccessLogSetting.Format, templateOf(shape).only('AWS::ApiGatewayV2::Stage').AccessLogSettings.Format];
 
   it('may be whoever has a token of a user pool, or of an issuer', () => {
-    const open = gates('doors').filter(({ AuthorizationType }) => AuthorizationType === 'NONE');
-    assert.deepEqual(open.map(({ HttpMethod }) => HttpMethod), ['GET'], 'GET /queue alone');
     assert.ok(gates('doors').every(({ AuthorizationType }) => ['NONE', 'COGNITO_USER_POOLS'].includes(AuthorizationType)));
     const routes = templateOf('doors').all('AWS::ApiGatewayV2::Route').map(([, { Properties }]) => Properties);
     assert.deepEqual(routes.map(({ AuthorizationType, AuthorizationScopes }) => [AuthorizationType, AuthorizationScopes]), [['JWT', ['send']], ['JWT', ['send']]]);
     assert.deepEqual(templateOf('doors').only('AWS::ApiGatewayV2::Authorizer').JwtConfiguration, { Audience: ['orders'], Issuer: 'https://issuer.example.com/' });
   });
 
+  it('is everyone at GET /queue where the owner says so, without a key, and nowhere else', () => {
+    for (const shape of ['doors', 'lambda']) {
+      const open = templateOf(shape).all('AWS::ApiGateway::Method').filter(([, { Properties }]) => Properties.AuthorizationType === 'NONE' && Properties.HttpMethod !== 'OPTIONS');
+      assert.deepEqual(open.map(([id, { Properties }]) => [id, Properties.ApiKeyRequired]), [['RestApiqueueGET', false]], shape);
+    }
+    assert.ok(gates('standard').every(({ AuthorizationType }) => AuthorizationType === 'AWS_IAM'));
+  });
+
   it('may be said by a function, which both APIs alone may call for it', () => {
     const template = templateOf('lambda');
-    assert.ok(gates('lambda').every(({ AuthorizationType, ApiKeyRequired }) => AuthorizationType === 'CUSTOM' && ApiKeyRequired));
+    const closed = gates('lambda').filter(({ AuthorizationType }) => AuthorizationType !== 'NONE');
+    assert.equal(closed.length, 3);
+    assert.ok(closed.every(({ AuthorizationType, ApiKeyRequired }) => AuthorizationType === 'CUSTOM' && ApiKeyRequired));
     const [rest, http] = [template.only('AWS::ApiGateway::Authorizer'), template.only('AWS::ApiGatewayV2::Authorizer')];
     assert.deepEqual([rest.Type, rest.IdentitySource, rest.AuthorizerResultTtlInSeconds], ['REQUEST', 'method.request.header.X-Token', 0]);
     assert.deepEqual([http.AuthorizerType, http.AuthorizerPayloadFormatVersion, http.AuthorizerResultTtlInSeconds], ['REQUEST', '1.0', 300]);

@@ -66,7 +66,7 @@ describe('an SqsApi', () => {
     const counts = (template: Template) => ['AWS::ApiGateway::RestApi', 'AWS::ApiGatewayV2::Api'].map((type) => template.all(type).length);
     const [both, http, rest] = [api({}), api({ rest: false }), api({ http: false })];
     assert.deepEqual([both, http, rest].map(counts), [[1, 1], [0, 1], [1, 0]]);
-    assert.deepEqual([both, http, rest].map(watched), [3, 2, 2]);
+    assert.deepEqual([both, http, rest].map(watched), [5, 3, 3]);
   });
 
   it('never leaves an API open beside a closed one', () => {

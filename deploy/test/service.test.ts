@@ -145,3 +145,13 @@ it('an existing network is used as it is', () => {
   for (const type of ['AWS::EC2::VPC', 'AWS::EC2::SecurityGroup', 'AWS::EC2::VPCEndpoint']) assert.deepEqual(template.all(type), []);
   assert.equal(templateOf('existing').only('AWS::EC2::SecurityGroup').VpcId, 'vpc-0123456789abcdef0');
 });
+
+it('the roles of tasks are taken by ECS for resources of this account and region only', () => {
+  for (const id of ['TaskRole', 'ExecutionRole']) {
+    const [{ Condition }] = templateOf('standard').resource(id).AssumeRolePolicyDocument.Statement;
+    assert.deepEqual(Condition, {
+      StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } },
+      ArnLike: { 'aws:SourceArn': { 'Fn::Sub': 'arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:*' } },
+    });
+  }
+});

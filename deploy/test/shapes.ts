@@ -74,7 +74,7 @@ const DOORS = {
     throttling: { 'GET /v1/send': 5 },
   },
 };
-const BY_FUNCTION = { rest: { authorizer: { function: FUNCTION, header: 'X-Token', cache: 0 } }, http: { authorizer: { function: FUNCTION } } };
+const BY_FUNCTION = { rest: { authorizer: { function: FUNCTION, header: 'X-Token', cache: 0 }, openQueueRoute: true }, http: { authorizer: { function: FUNCTION } } };
 const OFFICE = {
   rest: {
     policy: {

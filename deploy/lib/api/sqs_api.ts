@@ -111,14 +111,14 @@ export class SqsApi extends Construct {
   }
 }
 
-/** Three of five minutes: a single 5xx is the client's to try again. */
+/** Percent, and in three of five minutes: a single 5xx is the client's to try again. */
 function addFailureAlarm(scope: Construct, apis: readonly MadeApi[], { prefix, alarmTopic }: SqsApiProps): void {
   const topics = alarmTopic === undefined ? [] : [alarmTopic.topicArn];
   addAlarm(scope, 'Api5xx', {
     name: `${prefix}-api-5xx`,
-    description: 'An API answered 5xx again and again: messages were not taken. docs/operations.md#api-5xx',
-    queries: failures(apis.map(({ metric }) => metric('failures'))),
-    threshold: 1,
+    description: 'An API answers 5xx to one request in twenty, or to more: messages are not taken. docs/operations.md#api-5xx',
+    queries: failures(apis),
+    threshold: 5,
     evaluationPeriods: 5,
     datapointsToAlarm: 3,
     actions: topics,
@@ -126,10 +126,11 @@ function addFailureAlarm(scope: Construct, apis: readonly MadeApi[], { prefix, a
   });
 }
 
-/** The 5xx of all APIs. */
-export function failures(metrics: readonly Metric[]): Query[] {
-  const each = metrics.map((metric, index) => ({ id: `failures${index}`, metric, stat: 'Sum' }));
-  return [...each, { id: 'failures', expression: total(each) }];
+/** The percent of requests to all APIs that were answered with 5xx; a minute without a request has no such number. */
+export function failures(apis: readonly Pick<MadeApi, 'metric'>[]): Query[] {
+  const sums = (of: 'failures' | 'requests') => apis.map(({ metric }, index) => ({ id: `${of}${index}`, metric: metric(of), stat: 'Sum' }));
+  const [failed, asked] = [sums('failures'), sums('requests')];
+  return [...failed, ...asked, { id: 'percent', expression: `100 * (${total(failed)}) / (${total(asked)})` }];
 }
 
 /** A queue's place in the URI of an integration. */

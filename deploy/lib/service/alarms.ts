@@ -2,7 +2,7 @@
 import type { Duration } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { addAlarm } from '../alarm.ts';
-import { backlog, type Load, measured, type Metric, oldest, type Query, received, type ServiceNames, visible } from '../metrics.ts';
+import { asText, backlog, type Load, measured, type Metric, oldest, type Query, received, type ServiceNames, tasks, total, visible } from '../metrics.ts';
 import { ofQueue } from './of_queue.ts';
 
 interface Alarm {
@@ -25,6 +25,7 @@ export interface Watched {
   readonly dlqName: string | undefined;
   readonly ageLimit: Duration;
   readonly stallLimit: Duration;
+  readonly retentionLimit: Duration | undefined;
   readonly maxTasks: number;
 }
 
@@ -41,7 +42,8 @@ export interface AlarmsProps {
 
 /** Makes them all; each tells the topics when it begins and when it is over. */
 export function addAlarms(scope: Construct, { prefix, queues, names, topics, oneMore }: AlarmsProps): void {
-  const all = [...queues.flatMap((queue) => alarmsOfQueue(queue).map((alarm) => ({ alarm, queue: queue.name }))), { alarm: memoryAlarm(names), queue: '' }];
+  const ofService = [memoryAlarm(names), ...maximumAlarm(queues, names)].map((alarm) => ({ alarm, queue: '' }));
+  const all = [...queues.flatMap((queue) => alarmsOfQueue(queue).map((alarm) => ({ alarm, queue: queue.name }))), ...ofService];
   for (const { alarm, queue } of all) {
     const { id, name, section } = ofQueue(alarm.of.replaceAll(/(^|-)(\w)/g, (_, __, letter: string) => letter.toUpperCase()), alarm.of, queue);
     const description = `${alarm.description} docs/operations.md#${section}`;
@@ -51,10 +53,11 @@ export function addAlarms(scope: Construct, { prefix, queues, names, topics, one
 }
 
 /** Each alarm of one queue. */
-export function alarmsOfQueue({ load, fifo, dlqName, ageLimit, stallLimit, maxTasks }: Watched): Alarm[] {
+export function alarmsOfQueue({ load, fifo, dlqName, ageLimit, stallLimit, retentionLimit, maxTasks }: Watched): Alarm[] {
   const { queueName } = load;
   return [
     ...(dlqName === undefined ? [] : [dlqAlarm(dlqName)]),
+    ...(retentionLimit === undefined ? [] : [retentionAlarm(queueName, retentionLimit)]),
     {
       of: 'oldest-message',
       description: 'The oldest message waits for too long.',
@@ -90,6 +93,33 @@ function dlqAlarm(dlqName: string): Alarm {
     threshold: 1,
     evaluationPeriods: 1,
   };
+}
+
+function retentionAlarm(queueName: string, retentionLimit: Duration): Alarm {
+  return {
+    of: 'near-retention',
+    description: 'The oldest message has used most of the queue\'s retention: it is deleted unread when that ends.',
+    queries: [oldest(queueName)],
+    threshold: retentionLimit.toSeconds(),
+    evaluationPeriods: 5,
+  };
+}
+
+/** Unlike the one on the backlog it needs no metric of the workers. */
+export function maximumAlarm(queues: readonly Watched[], names: ServiceNames): Alarm[] {
+  const waiting = queues.map(({ load }, index) => visible(load.queueName, `visible${index + 1}`));
+  const most = queues[0]?.maxTasks;
+  if (most === undefined) return [];
+  return [
+    {
+      of: 'at-maximum',
+      description: 'The fleet has been at its maximum, and messages wait.',
+      queries: [...waiting, tasks(names), { id: 'full', expression: `IF(${total(waiting)} > 0 AND tasks >= ${asText(most)}, 1, 0)` }],
+      threshold: 1,
+      evaluationPeriods: 30,
+      datapointsToAlarm: 27,
+    },
+  ];
 }
 
 function memoryAlarm({ clusterName, serviceName }: ServiceNames): Alarm {

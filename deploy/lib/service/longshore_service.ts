@@ -7,6 +7,7 @@ import { Construct } from 'constructs';
 import type { Load, ServiceNames } from '../metrics.ts';
 import { addAlarms, type Watched } from './alarms.ts';
 import { check } from './check.ts';
+import { addFailedDeployment } from './failed_deployment.ts';
 import { loadOf, nameOf } from './environment.ts';
 import type { LongshoreServiceProps } from './props.ts';
 import { addExecutionRole, addTaskRole } from './roles.ts';
@@ -48,6 +49,7 @@ export class LongshoreService extends Construct implements IGrantable, IConnecta
     const loads = new Map(props.queues.map((queue): [string, Load] => [nameOf(queue), loadOf(queue, props)]));
     const oneMore = addScaling(this, { prefix, service: this.service, names: this.names, loads, arrivals, minTasks, maxTasks });
     const topics = props.alarmTopic === undefined ? [] : [props.alarmTopic.topicArn];
+    if (props.alarmTopic !== undefined) addFailedDeployment(this, prefix, this.service, props.alarmTopic);
     addAlarms(this, { prefix, queues: watched(props, maxTasks), names: this.names, topics, oneMore });
   }
 }
@@ -60,6 +62,7 @@ function watched(props: LongshoreServiceProps, maxTasks: number): Watched[] {
     dlqName: work.deadLetterQueue?.queueName,
     ageLimit: work.ageLimit ?? Duration.hours(1),
     stallLimit: work.stallLimit ?? Duration.minutes(15),
+    retentionLimit: work.retentionLimit,
     maxTasks,
   }));
 }

@@ -69,6 +69,11 @@ export interface WorkQueue {
    * @default 15 minutes
    */
   readonly stallLimit?: Duration;
+  /**
+   * The oldest message's age that comes near the queue's retention, after which it is gone.
+   * @default no such alarm: nothing is known of the queue's retention
+   */
+  readonly retentionLimit?: Duration;
 }
 
 /** A file system of EFS in a container. */

@@ -47,7 +47,10 @@ function allow(actions: string[], resources: readonly string[], conditions?: Rec
 function roleOfTasks(scope: Construct, id: string, statements: PolicyStatement[]): Role {
   return new Role(scope, id, {
     assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com', {
-      conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
+      conditions: {
+        StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID },
+        ArnLike: { 'aws:SourceArn': `arn:${Aws.PARTITION}:ecs:${Aws.REGION}:${Aws.ACCOUNT_ID}:*` },
+      },
     }),
     ...(statements.length === 0 ? {} : { inlinePolicies: { Task: new PolicyDocument({ statements }) } }),
   });

@@ -125,6 +125,7 @@ class WithStubs(unittest.TestCase):
         ended = self.go(MESSAGE="@it's")
         self.assertEqual(ended.returncode, 0, ended.stderr)
         self.assertIn('\n202 {"messageId": "m-1"}\n', ended.stdout)
+        self.assertNotIn("None", ended.stdout, "a stack without outputs puts out nothing")
         path, headers, body = Api.requests[-1]
         self.assertEqual((path, headers["x-api-key"], body), ("/dev/v1/messages", "the-key", "@it's"))
         self.assertEqual(len(Api.requests), 2, "a stage that is not there yet is asked again")
@@ -136,7 +137,7 @@ class WithStubs(unittest.TestCase):
         self.assertIn(f"IMAGE={pushed[0].split()[-1]} HANDLER_IMAGE={pushed[1].split()[-1]}", self.calls("npx cdk synth")[0])
         order = self.calls("")
         stacks = [line.split("--stack-name ")[1].split()[0] for line in self.calls("cloudformation deploy")]
-        self.assertEqual(stacks, ["orders-dev-queue", "orders-dev-service"])
+        self.assertEqual(stacks, ["orders-dev-queue", "orders-dev-api", "orders-dev-service"])
         self.assertLess(order.index(pushed[-1]), order.index(self.calls("cloudformation deploy")[0]))
 
     def test_what_is_there_is_not_made_again(self):

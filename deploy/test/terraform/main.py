@@ -75,6 +75,8 @@ SAME = {
     "aws_appautoscaling_target": "AWS::ApplicationAutoScaling::ScalableTarget",
     "aws_appautoscaling_policy": "AWS::ApplicationAutoScaling::ScalingPolicy",
     "aws_cloudwatch_metric_alarm": "AWS::CloudWatch::Alarm",
+    "aws_cloudwatch_event_rule": "AWS::Events::Rule",
+    "aws_cloudwatch_event_target": "AWS::Events::Rule",
 }
 # Terraform attaches a gateway by a property, and all of a role's policies in one way; the rest are of shapes that this comparison does
 # not ask for.
