@@ -36,6 +36,9 @@ pub(super) enum RequestError {
         /// The largest body that is read.
         limit: usize,
     },
+    /// The data directory cannot be written, so that a restart would not know of the call.
+    #[error("{0}, hint: free space for the data directory and call again")]
+    NotWritten(String),
     /// A web page of another origin may have sent the request.
     #[error("Refused, because {0}. Allow a host name with --allow-host or EmulatorBuilder::allow_host.")]
     Foreign(#[from] ForeignRequest),
@@ -85,6 +88,7 @@ impl RequestError {
             Self::Address(_) => (MODEL, "InvalidAddress"),
             Self::Malformed(_) => (FRAMEWORK, "SerializationException"),
             Self::TooLarge { .. } => (FRAMEWORK, "RequestEntityTooLargeException"),
+            Self::NotWritten(_) => (FRAMEWORK, "InternalFailure"),
             Self::Foreign(_) => (FRAMEWORK, "AccessDeniedException"),
         };
         [namespace, shape].concat()
@@ -100,6 +104,7 @@ impl RequestError {
             Self::Address(_) => "InvalidAddress",
             Self::Malformed(_) => "SerializationException",
             Self::TooLarge { .. } => "RequestEntityTooLarge",
+            Self::NotWritten(_) => "InternalFailure",
             Self::Foreign(_) => "AccessDenied",
         }
     }
@@ -108,7 +113,7 @@ impl RequestError {
     /// the query protocol have statuses of their own.
     pub(super) const fn status(&self, protocol: WireProtocol) -> StatusCode {
         match (self, protocol) {
-            (Self::Sqs(SqsApiError { code: SqsErrorCode::InternalError, .. }), _) => {
+            (Self::NotWritten(_) | Self::Sqs(SqsApiError { code: SqsErrorCode::InternalError, .. }), _) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             (Self::TooLarge { .. }, _) => StatusCode::PAYLOAD_TOO_LARGE,

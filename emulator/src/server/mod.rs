@@ -109,10 +109,12 @@ impl ServerState {
             request_id,
             shutdown: &self.shutdown,
         };
-        match request.service {
+        let answered = match request.service {
             AwsService::Sqs => sqs::perform(&context, &request).await,
             AwsService::Sns => sns::perform(&context, &request),
-        }
+        };
+        // What could not be written must not be answered, because a restart would not know of it.
+        self.sns.journal_failure().map_or(answered, |failure| Err(RequestError::NotWritten(failure)))
     }
 }
 

@@ -2,14 +2,19 @@
 
 use std::{
     fmt,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use super::{
     MessageStructure, PublishRequest, PublishResult, PublishTarget, SnsApiError, SnsTopicArn,
-    SubscriptionSummary, store::SnsStore, subscription::SubscribeRequest,
+    SubscriptionSummary, persistence, store::SnsStore, subscription::SubscribeRequest,
 };
-use crate::{message::StringMap, sqs::SqsAccount};
+use crate::{
+    journal::{DataError, Journal},
+    message::StringMap,
+    sqs::SqsAccount,
+};
 
 /// An account of SNS in memory; clones share the topics.
 #[derive(Clone)]
@@ -18,6 +23,7 @@ pub struct SnsAccount(Arc<Inner>);
 struct Inner {
     sqs: SqsAccount,
     store: Mutex<SnsStore>,
+    journal: Option<Journal>,
     listener: Box<dyn Fn(&PublishedMessage) + Send + Sync>,
 }
 
@@ -61,7 +67,26 @@ impl SnsAccount {
         listener: impl Fn(&PublishedMessage) + Send + Sync + 'static,
     ) -> Self {
         let store = Mutex::new(SnsStore::new(sqs.identity().clone(), sqs.storage().clone()));
-        Self(Arc::new(Inner { sqs, store, listener: Box::new(listener) }))
+        Self(Arc::new(Inner { sqs, store, journal: None, listener: Box::new(listener) }))
+    }
+
+    /// An account that is restored from a journal, and writes every change of a topic to it.
+    pub(crate) fn restored(
+        sqs: SqsAccount,
+        path: PathBuf,
+        listener: impl Fn(&PublishedMessage) + Send + Sync + 'static,
+    ) -> Result<Self, DataError> {
+        let mut store = SnsStore::new(sqs.identity().clone(), sqs.storage().clone());
+        persistence::restore(&mut store, &path)?;
+        store.changed.clear();
+        let journal = Some(Journal::create(path, |writer| persistence::write_all(&store, writer))?);
+        Ok(Self(Arc::new(Inner { sqs, store: Mutex::new(store), journal, listener: Box::new(listener) })))
+    }
+
+    /// The reason for which the last change of a queue or a topic was not written, if there is a journal.
+    pub(crate) fn journal_failure(&self) -> Option<String> {
+        let of_topics = || self.0.journal.as_ref()?.failure();
+        self.0.sqs.journal_failure().or_else(of_topics)
     }
 
     /// The SQS account to whose queues topics deliver.
@@ -101,7 +126,7 @@ impl SnsAccount {
 
     /// Sets one attribute of a topic.
     pub fn set_topic_attribute(&self, arn: &str, name: &str, value: &str) -> Result<(), SnsApiError> {
-        self.with(|store| store.topic(arn)?.set(name, value))
+        self.with(|store| store.change(arn)?.set(name, value))
     }
 
     /// The tags of a topic.
@@ -172,6 +197,13 @@ impl SnsAccount {
     }
 
     fn with<T>(&self, call: impl FnOnce(&mut SnsStore) -> T) -> T {
-        call(&mut self.0.store.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut store = self.0.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = call(&mut store);
+        let changed = std::mem::take(&mut store.changed);
+        if let Some(journal) = &self.0.journal {
+            let records = persistence::write_changes(&store, changed);
+            journal.append(&records, |writer| persistence::write_all(&store, writer));
+        }
+        result
     }
 }

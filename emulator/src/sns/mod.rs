@@ -6,6 +6,7 @@
 mod account;
 mod error;
 mod filter;
+mod persistence;
 mod publish;
 mod store;
 mod subscription;

@@ -65,7 +65,7 @@ pub(super) fn publish_to_topic(
     let notification =
         TopicNotification { topic: &topic.arn, request: &request, body: &body, result: &result };
     let matches = |subscription: &&Subscription| {
-        subscription.filter.as_ref().is_none_or(|filter| filter.matches(&request.attributes))
+        subscription.filter.as_ref().is_none_or(|filter| filter.matches(&request.attributes, &body))
     };
     let deliver = |subscription: &&Subscription| deliver(&notification, subscription, sqs);
     let delivered = topic.subscriptions.iter().filter(matches).filter(deliver).count();

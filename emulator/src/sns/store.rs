@@ -26,6 +26,8 @@ pub(super) struct SnsStore {
     /// The last published messages.
     pub(super) published: VecDeque<PublishedRecord>,
     storage: Storage,
+    /// The ARNs of the topics that the current call changes.
+    pub(super) changed: Vec<String>,
 }
 
 /// A published message that is remembered.
@@ -37,7 +39,34 @@ pub(super) struct PublishedRecord {
 
 impl SnsStore {
     pub(super) fn new(identity: AccountIdentity, storage: Storage) -> Self {
-        Self { identity, topics: BTreeMap::new(), published: VecDeque::new(), storage }
+        Self { identity, topics: BTreeMap::new(), published: VecDeque::new(), storage, changed: Vec::new() }
+    }
+
+    /// The storage of the account.
+    pub(super) fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// A topic, if it exists.
+    pub(super) fn get(&self, arn: &str) -> Option<&TopicState> {
+        self.topics.get(arn)
+    }
+
+    /// All topics.
+    pub(super) fn all(&self) -> impl Iterator<Item = &TopicState> {
+        self.topics.values()
+    }
+
+    /// Adds a topic or replaces it.
+    pub(super) fn put(&mut self, topic: TopicState) {
+        self.topics.insert(topic.arn.to_string(), topic);
+    }
+
+    /// A topic that the call changes.
+    pub(super) fn change(&mut self, arn: &str) -> Result<&mut TopicState, SnsApiError> {
+        self.topic(arn)?;
+        self.changed.push(arn.to_owned());
+        self.topic(arn)
     }
 
     pub(super) fn arn(&self, name: &str) -> Result<SnsTopicArn, SnsApiError> {
@@ -62,13 +91,15 @@ impl SnsStore {
             return Err(SnsApiError::invalid(reason));
         }
         let topic = TopicState::new(arn.clone(), attributes, tags.clone(), self.storage.clone())?;
-        self.topics.insert(arn.to_string(), topic);
+        self.put(topic);
+        self.changed.push(arn.to_string());
         Ok(arn)
     }
 
     pub(super) fn delete_topic(&mut self, arn: &str) -> Result<(), SnsApiError> {
         arn.parse::<SnsTopicArn>()?;
         self.topics.remove(arn);
+        self.changed.push(arn.to_owned());
         Ok(())
     }
 
@@ -93,7 +124,7 @@ impl SnsStore {
         topic_arn: &str,
         request: &SubscribeRequest<'_>,
     ) -> Result<String, SnsApiError> {
-        let topic = self.topic(topic_arn)?;
+        let topic = self.change(topic_arn)?;
         subscription::check_endpoint(topic.attributes.is_fifo(), request)?;
         let requested = Subscription::create(&topic.arn, request, &topic.storage)?;
         if let Some(existing) = topic.subscriptions.iter().find(|other| other.endpoint == request.endpoint) {
@@ -111,7 +142,10 @@ impl SnsStore {
         for topic in self.topics.values_mut() {
             let before = topic.subscriptions.len();
             topic.subscriptions.retain(|subscription| subscription.arn != arn);
-            topic.deleted_subscriptions += before - topic.subscriptions.len();
+            if topic.subscriptions.len() < before {
+                topic.deleted_subscriptions += 1;
+                self.changed.push(topic.arn.to_string());
+            }
         }
         Ok(())
     }
@@ -146,9 +180,13 @@ impl SnsStore {
         value: &str,
     ) -> Result<(), SnsApiError> {
         subscription::check_arn(arn)?;
-        let mut subscriptions = self.topics.values_mut().flat_map(|topic| &mut topic.subscriptions);
-        let found = subscriptions.find(|subscription| subscription.arn == arn);
-        found.ok_or_else(SnsApiError::no_subscription)?.set(name, value)
+        for topic in self.topics.values_mut() {
+            if let Some(found) = topic.subscriptions.iter_mut().find(|one| one.arn == arn) {
+                self.changed.push(topic.arn.to_string());
+                return found.set(name, value);
+            }
+        }
+        Err(SnsApiError::no_subscription())
     }
 
     /// Publishes a message and remembers it.

@@ -1,6 +1,9 @@
 //! The subscription of a queue to a topic, raw or enveloped, with an optional filter.
 
-use super::{SnsApiError, SnsTopicArn, filter::FilterPolicy, topic::check_attribute_size};
+use super::{
+    SnsApiError, SnsTopicArn, filter::FilterPolicy, persistence::SubscriptionRecord,
+    topic::check_attribute_size,
+};
 use crate::{
     message::StringMap,
     storage::{Storage, StoredBytes, text_bytes},
@@ -58,6 +61,26 @@ impl Subscription {
         Ok(subscription)
     }
 
+    /// A subscription of an earlier process.
+    pub(super) fn restored(
+        (arn, endpoint): (String, String),
+        attributes: StringMap,
+        storage: &Storage,
+    ) -> Result<Self, SnsApiError> {
+        let stored = storage.store(endpoint.len())?;
+        let mut subscription = Self { arn, endpoint, filter: None, attributes: StringMap::new(), stored };
+        for (name, value) in &attributes {
+            subscription.set(name, value)?;
+        }
+        Ok(subscription)
+    }
+
+    /// The subscription as the journal keeps it.
+    pub(super) fn record(&self) -> SubscriptionRecord {
+        let Self { arn, endpoint, attributes, .. } = self;
+        SubscriptionRecord { arn: arn.clone(), endpoint: endpoint.clone(), attributes: attributes.clone() }
+    }
+
     /// Sets one attribute; an empty filter policy removes it.
     pub(super) fn set(&mut self, name: &str, value: &str) -> Result<(), SnsApiError> {
         check_attribute_size(name, value)?;
@@ -69,7 +92,10 @@ impl Subscription {
             "RawMessageDelivery" => {
                 return Err(SnsApiError::invalid("RawMessageDelivery Reason: value must be true or false."));
             }
-            "FilterPolicy" => self.filter = FilterPolicy::parse(value)?,
+            "FilterPolicy" => {
+                let parsed = FilterPolicy::parse(value, super::filter::FilterScope::default());
+                self.filter = parsed.map_err(SnsApiError::invalid)?;
+            }
             "FilterPolicyScope" if value == "MessageAttributes" => {}
             "FilterPolicyScope" => {
                 return Err(SnsApiError::invalid(

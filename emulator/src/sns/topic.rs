@@ -1,5 +1,7 @@
 //! One topic: its attributes, and the deduplication of a FIFO topic.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use tokio::time::Instant;
 
 use super::{PublishResult, SnsApiError, SnsTopicArn, subscription::Subscription};
@@ -43,6 +45,19 @@ impl TopicState {
             storage,
             stored,
         })
+    }
+
+    /// A topic of an earlier process, whose FIFO topic goes on with higher sequence numbers.
+    pub(super) fn restored(
+        arn: SnsTopicArn,
+        attributes: StringMap,
+        tags: StringMap,
+        storage: Storage,
+    ) -> Result<Self, SnsApiError> {
+        let mut topic = Self::new(arn, TopicAttributes(attributes), tags, storage)?;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        topic.fifo.last_number = u64::try_from(since.as_micros()).unwrap_or_default();
+        Ok(topic)
     }
 
     /// Sets one attribute.
@@ -136,6 +151,11 @@ impl TopicAttributes {
     /// Returns true if all attributes of a repeated creation have the same values here.
     pub(super) fn includes(&self, requested: &Self) -> bool {
         requested.0.iter().all(|(name, value)| self.0.get(name) == Some(value))
+    }
+
+    /// The attributes that were set.
+    pub(super) fn as_set(&self) -> &StringMap {
+        &self.0
     }
 
     pub(super) fn is_fifo(&self) -> bool {

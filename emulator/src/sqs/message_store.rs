@@ -12,6 +12,7 @@ use super::{
     MessageContent,
     fifo::MessageGroups,
     message::{StoredMessage, StoredState},
+    persistence::QueueChanges,
     receipt::MessageKey,
 };
 
@@ -34,14 +35,15 @@ pub(super) struct MessageStore {
     delayed: BTreeSet<(Instant, MessageKey)>,
     ages: BTreeSet<(Instant, MessageKey)>,
     turns: u64,
+    changes: QueueChanges,
 }
 
 impl MessageStore {
     /// An empty store with this order of delivery.
-    pub(super) fn new(order: DeliveryOrder) -> Self {
+    pub(super) fn new(order: DeliveryOrder, changes: QueueChanges) -> Self {
         let messages = HashMap::new();
         let (in_flight, delayed, ages) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        Self { messages, order, in_flight, delayed, ages, turns: 0 }
+        Self { messages, order, in_flight, delayed, ages, turns: 0, changes }
     }
 
     /// Adds a message, visible or delayed.
@@ -51,6 +53,7 @@ impl MessageStore {
         let state = delayed_until.map_or_else(|| self.next_visible(), StoredState::Delayed);
         self.messages.insert(key, (message, state));
         self.index(key, group.as_deref(), state);
+        self.changes.message(key);
     }
 
     /// A message and its state.
@@ -65,9 +68,14 @@ impl MessageStore {
 
     /// The contents of all messages in the order of sending.
     pub(super) fn contents(&self) -> Vec<Arc<MessageContent>> {
+        self.keys().iter().map(|key| self.messages[key].0.content.clone()).collect()
+    }
+
+    /// The keys of all messages in the order of sending.
+    pub(super) fn keys(&self) -> Vec<MessageKey> {
         let mut keys: Vec<_> = self.messages.keys().copied().collect();
         keys.sort_unstable();
-        keys.iter().map(|key| self.messages[key].0.content.clone()).collect()
+        keys
     }
 
     /// The next message for a receive; `last` is the message it has taken last, with its group.
@@ -91,12 +99,14 @@ impl MessageStore {
         let (message, state) = self.messages.remove(&key)?;
         self.ages.remove(&(message.since, key));
         self.unindex(key, message.content.group_id.as_deref(), state);
+        self.changes.state(key);
         Some(message)
     }
 
     /// Removes all messages.
     pub(super) fn clear(&mut self) {
-        *self = Self::new(self.order.emptied());
+        self.changes.purge();
+        *self = Self::new(self.order.emptied(), self.changes.clone());
     }
 
     /// Ends the delays and visibility timeouts that are over, and removes messages beyond their retention.
@@ -134,6 +144,7 @@ impl MessageStore {
         let group = message.content.group_id.clone();
         self.unindex(key, group.as_deref(), old);
         self.index(key, group.as_deref(), new);
+        self.changes.state(key);
     }
 
     fn index(&mut self, key: MessageKey, group: Option<&str>, state: StoredState) {

@@ -13,6 +13,7 @@ mod fifo;
 mod message;
 mod message_store;
 mod move_tasks;
+mod persistence;
 mod queue;
 mod receipt;
 mod redrive;

@@ -14,5 +14,6 @@ mod moves;
 mod python;
 mod query;
 mod queues;
+mod restart;
 mod stop;
 mod topics;
