@@ -229,7 +229,7 @@ mod tests {
         let journal = Journal::create(path.clone(), |writer| writer.line(&[1, 2])).unwrap();
         journal.append(&[3], |_| panic!("the file is small"));
         drop(journal);
-        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"[4, 5").unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"[4, 5").unwrap();
         assert_eq!(numbers(&path).unwrap(), [1, 2, 3]);
     }
 

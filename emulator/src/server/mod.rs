@@ -39,6 +39,9 @@ use self::{
 };
 use crate::sns::SnsAccount;
 
+/// The header of X-Ray.
+const TRACE_ID: &str = "x-amzn-trace-id";
+
 /// The time limit of requests in progress after the begin of a shutdown.
 ///
 /// Waiting receives are answered at once, so only a client that stalls within a request takes that long.
@@ -107,6 +110,7 @@ impl ServerState {
             path: head.uri.path(),
             protocol,
             request_id,
+            trace_header: head.headers.get(TRACE_ID).and_then(|id| id.to_str().ok()).map(str::to_owned),
             shutdown: &self.shutdown,
         };
         let answered = match request.service {

@@ -8,7 +8,11 @@ use std::{
 
 use super::{
     MessageStructure, PublishRequest, PublishResult, PublishTarget, SnsApiError, SnsTopicArn,
-    SubscriptionSummary, persistence, store::SnsStore, subscription::SubscribeRequest,
+    SubscriptionSummary, persistence,
+    policy::{self, PermissionRequest},
+    store::SnsStore,
+    subscription::SubscribeRequest,
+    topic::DATA_PROTECTION,
 };
 use crate::{
     journal::{DataError, Journal},
@@ -134,6 +138,67 @@ impl SnsAccount {
         self.with(|store| Ok(store.topic(arn)?.tags.clone()))
     }
 
+    /// Adds tags to a topic, or changes them.
+    pub fn tag_topic(&self, arn: &str, tags: &StringMap) -> Result<(), SnsApiError> {
+        self.with(|store| {
+            let topic = store.change(arn)?;
+            let mut all = topic.tags.clone();
+            all.extend(tags.clone());
+            topic.set_tags(all)
+        })
+    }
+
+    /// Removes tags from a topic.
+    pub fn untag_topic(&self, arn: &str, keys: &[String]) -> Result<(), SnsApiError> {
+        self.with(|store| {
+            let topic = store.change(arn)?;
+            let mut left = topic.tags.clone();
+            left.retain(|key, _| !keys.contains(key));
+            topic.set_tags(left)
+        })
+    }
+
+    /// The data protection policy of a topic, empty if there is none; it has no effect.
+    pub(crate) fn data_protection_policy(&self, arn: &str) -> Result<String, SnsApiError> {
+        self.with(|store| {
+            let policy = store.topic(arn)?.attributes.get(DATA_PROTECTION);
+            Ok(policy.unwrap_or_default().to_owned())
+        })
+    }
+
+    /// Sets the data protection policy of a topic.
+    pub(crate) fn set_data_protection_policy(&self, arn: &str, policy: &str) -> Result<(), SnsApiError> {
+        self.set_topic_attribute(arn, DATA_PROTECTION, policy)
+    }
+
+    /// Adds a statement to the policy of a topic.
+    pub(crate) fn add_permission(
+        &self,
+        arn: &str,
+        request: PermissionRequest<'_>,
+    ) -> Result<(), SnsApiError> {
+        self.edit_policy(arn, |policy, arn| policy::with_statement(policy, arn, request))
+    }
+
+    /// Removes a statement from the policy of a topic.
+    pub(crate) fn remove_permission(&self, arn: &str, label: &str) -> Result<(), SnsApiError> {
+        self.edit_policy(arn, |policy, _| policy::without_statement(policy, label))
+    }
+
+    fn edit_policy(
+        &self,
+        arn: &str,
+        edit: impl FnOnce(&str, &SnsTopicArn) -> Result<String, SnsApiError>,
+    ) -> Result<(), SnsApiError> {
+        self.with(|store| {
+            let topic = store.change(arn)?;
+            let policy = topic.attributes.get("Policy").map(str::to_owned);
+            let policy = policy.unwrap_or_else(|| policy::default_policy(&topic.arn));
+            let edited = edit(&policy, &topic.arn)?;
+            topic.set("Policy", &edited)
+        })
+    }
+
     /// Subscribes a queue, by its ARN, to a topic; returns the ARN of the subscription.
     pub fn subscribe(
         &self,
@@ -144,7 +209,7 @@ impl SnsAccount {
         self.subscribe_by(topic_arn, "sqs", queue_arn, attributes)
     }
 
-    /// Subscribes an endpoint by the protocol that the client names; accepts `sqs` only.
+    /// Subscribes an endpoint by the protocol that the client names; only `sqs` is delivered to.
     pub(crate) fn subscribe_by(
         &self,
         topic_arn: &str,

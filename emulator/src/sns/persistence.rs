@@ -32,6 +32,7 @@ pub(super) enum TopicRecord {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SubscriptionRecord {
     pub(super) arn: String,
+    pub(super) protocol: String,
     pub(super) endpoint: String,
     pub(super) attributes: StringMap,
 }
@@ -67,9 +68,8 @@ fn restore_topic(store: &mut SnsStore, record: TopicRecord) -> Result<(), SnsApi
     let arn: SnsTopicArn = arn.parse()?;
     let mut topic = TopicState::restored(arn, attributes, tags, store.storage().clone())?;
     topic.deleted_subscriptions = deleted_subscriptions;
-    for SubscriptionRecord { arn, endpoint, attributes } in subscriptions {
-        let subscription = Subscription::restored((arn, endpoint), attributes, store.storage())?;
-        topic.subscriptions.push(subscription);
+    for subscription in subscriptions {
+        topic.subscriptions.push(Subscription::restored(subscription, store.storage())?);
     }
     store.put(topic);
     Ok(())

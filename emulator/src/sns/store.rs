@@ -84,11 +84,14 @@ impl SnsStore {
         let attributes = TopicAttributes::create(name, given)?;
         let arn = self.arn(name)?;
         if let Some(topic) = self.topics.get(arn.as_str()) {
-            if topic.attributes.includes(&attributes) {
+            let differing = if !topic.attributes.includes(&attributes) {
+                "Attributes Reason: Topic already exists with different attributes"
+            } else if tags.iter().any(|(name, value)| topic.tags.get(name) != Some(value)) {
+                "Tags Reason: Topic already exists with different tags"
+            } else {
                 return Ok(arn);
-            }
-            let reason = "Attributes Reason: Topic already exists with different attributes";
-            return Err(SnsApiError::invalid(reason));
+            };
+            return Err(SnsApiError::invalid(differing));
         }
         let topic = TopicState::new(arn.clone(), attributes, tags.clone(), self.storage.clone())?;
         self.put(topic);
@@ -97,7 +100,7 @@ impl SnsStore {
     }
 
     pub(super) fn delete_topic(&mut self, arn: &str) -> Result<(), SnsApiError> {
-        arn.parse::<SnsTopicArn>()?;
+        self.check_region(arn)?;
         self.topics.remove(arn);
         self.changed.push(arn.to_owned());
         Ok(())
@@ -107,8 +110,14 @@ impl SnsStore {
         self.topics.keys().cloned().collect()
     }
 
+    /// Checks the form of an ARN; a topic of another region is none of this endpoint.
+    fn check_region(&self, arn: &str) -> Result<(), SnsApiError> {
+        let arn: SnsTopicArn = arn.parse()?;
+        if arn.region() == self.identity.region { Ok(()) } else { Err(SnsApiError::invalid("TopicArn")) }
+    }
+
     pub(super) fn topic(&mut self, arn: &str) -> Result<&mut TopicState, SnsApiError> {
-        arn.parse::<SnsTopicArn>()?;
+        self.check_region(arn)?;
         self.topics.get_mut(arn).ok_or_else(SnsApiError::no_topic)
     }
 
@@ -125,11 +134,13 @@ impl SnsStore {
         request: &SubscribeRequest<'_>,
     ) -> Result<String, SnsApiError> {
         let topic = self.change(topic_arn)?;
-        subscription::check_endpoint(topic.attributes.is_fifo(), request)?;
-        let requested = Subscription::create(&topic.arn, request, &topic.storage)?;
-        if let Some(existing) = topic.subscriptions.iter().find(|other| other.endpoint == request.endpoint) {
-            let agrees = request.attributes.is_empty() || existing.has_attributes_of(&requested);
+        let protocol = subscription::check_endpoint(topic.attributes.is_fifo(), request)?;
+        let requested = Subscription::create(&topic.arn, protocol, request, &topic.storage)?;
+        let is_same =
+            |other: &&Subscription| other.protocol == protocol && other.endpoint == request.endpoint;
+        if let Some(existing) = topic.subscriptions.iter().find(is_same) {
             let reason = "Attributes Reason: Subscription already exists with different attributes";
+            let agrees = existing.includes(&requested);
             return if agrees { Ok(existing.arn.clone()) } else { Err(SnsApiError::invalid(reason)) };
         }
         let arn = requested.arn.clone();

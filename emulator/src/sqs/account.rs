@@ -8,7 +8,9 @@ use std::{
 
 use super::{
     MessageContent, MoveTask, QueueSnapshot, ReceiveFuture, ReceiveOptions, SendResult, SqsApiError,
-    StartMoveTask, move_tasks, persistence,
+    StartMoveTask, move_tasks,
+    permissions::{self, QueuePermission},
+    persistence,
     store::{EmulatorClock, Now, SqsStore},
 };
 use crate::{
@@ -198,6 +200,32 @@ impl SqsAccount {
             let mut left = queue.tags.clone();
             left.retain(|key, _| !keys.contains(key));
             queue.set_tags(left)
+        })
+    }
+
+    /// Adds a statement to the policy of a queue.
+    pub(crate) fn add_permission(
+        &self,
+        name: &str,
+        permission: QueuePermission<'_>,
+    ) -> Result<(), SqsApiError> {
+        self.edit_policy(name, |policy, arn| permissions::with_statement(policy, arn, permission))
+    }
+
+    /// Removes a statement from the policy of a queue.
+    pub(crate) fn remove_permission(&self, name: &str, label: &str) -> Result<(), SqsApiError> {
+        self.edit_policy(name, |policy, _| permissions::without_statement(policy, label))
+    }
+
+    fn edit_policy(
+        &self,
+        name: &str,
+        edit: impl FnOnce(Option<&str>, &str) -> Result<String, SqsApiError>,
+    ) -> Result<(), SqsApiError> {
+        self.with(|store, now| {
+            let queue = store.open(name, now)?;
+            let policy = edit(queue.attributes.policy(), &queue.arn)?;
+            store.set_attributes(name, &StringMap::from([("Policy".to_owned(), policy)]), now)
         })
     }
 

@@ -57,7 +57,7 @@ impl MessageGroups {
             self.by_id.insert(id.into(), MessageGroup::default());
         }
         self.change(id, |group| {
-            group.members.insert(key, matches!(state, StoredState::Visible { .. }));
+            group.members.insert(key, matches!(state, StoredState::Visible));
         });
     }
 
@@ -155,7 +155,7 @@ impl<Id: Clone + Eq + std::hash::Hash, Value> RecentIds<Id, Value> {
 mod tests {
     use super::*;
 
-    const VISIBLE: StoredState = StoredState::Visible { turn: 0 };
+    const VISIBLE: StoredState = StoredState::Visible;
 
     fn set(groups: &mut MessageGroups, key: MessageKey, state: StoredState) {
         groups.remove(key, "a");

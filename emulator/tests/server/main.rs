@@ -5,6 +5,8 @@ mod batches;
 mod bounds;
 mod crowd;
 mod errors;
+#[path = "../../../examples/emulator/orders_test.rs"]
+mod example;
 mod foreign;
 mod hang_up;
 mod harness;
