@@ -4,6 +4,7 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZeroU32,
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -15,6 +16,8 @@ use tokio::{
 };
 
 use crate::{
+    declaration::{self, DeclarationError},
+    journal::{DataDirectory, DataError},
     message::StringMap,
     server::{self, ServerState, Shutdown},
     sns::{PublishedMessage, SnsAccount},
@@ -31,16 +34,26 @@ pub struct Emulator {
     sns: SnsAccount,
     shutdown: Shutdown,
     server: Option<JoinHandle<()>>,
+    _data: Option<DataDirectory>,
 }
 
-/// The error of an address on which the server cannot listen.
+/// The error of an emulator that cannot start.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}")]
-pub struct EmulatorError {
-    /// The address.
-    pub address: SocketAddr,
-    /// The system's error.
-    pub source: io::Error,
+pub enum EmulatorError {
+    /// The server cannot listen on the address.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The file that declares queues and topics has a mistake.
+    #[error(transparent)]
+    Declaration(#[from] DeclarationError),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
 }
 
 impl Emulator {
@@ -177,6 +190,8 @@ pub struct EmulatorBuilder {
     identity: AccountIdentity,
     hosts: Vec<String>,
     limits: AccountLimits,
+    declarations: Option<PathBuf>,
+    data: Option<PathBuf>,
     listener: PublishListener,
 }
 
@@ -187,6 +202,8 @@ impl Default for EmulatorBuilder {
             identity: AccountIdentity::default(),
             hosts: Vec::new(),
             limits: AccountLimits::default(),
+            declarations: None,
+            data: None,
             listener: Arc::new(|_| {}),
         }
     }
@@ -194,13 +211,15 @@ impl Default for EmulatorBuilder {
 
 impl std::fmt::Debug for EmulatorBuilder {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { address, identity, hosts, limits, .. } = self;
+        let Self { address, identity, hosts, limits, declarations, data, .. } = self;
         formatter
             .debug_struct("EmulatorBuilder")
             .field("address", address)
             .field("identity", identity)
             .field("hosts", hosts)
             .field("limits", limits)
+            .field("declarations", declarations)
+            .field("data", data)
             .finish_non_exhaustive()
     }
 }
@@ -246,6 +265,21 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Creates the queues and topics that a TOML file declares, before the server answers.
+    #[must_use]
+    pub fn config_file(self, path: impl Into<PathBuf>) -> Self {
+        Self { declarations: Some(path.into()), ..self }
+    }
+
+    /// Keeps queues, messages and topics in a directory, and restores them from it at the start.
+    ///
+    /// Every change is written before its call is answered: a kill of the process loses nothing that was answered. The
+    /// system writes its cache to the disk later, so that a loss of power may lose the last seconds.
+    #[must_use]
+    pub fn data_dir(self, path: impl Into<PathBuf>) -> Self {
+        Self { data: Some(path.into()), ..self }
+    }
+
     /// Calls a function with every message that is published to a topic or a phone number.
     #[must_use]
     pub fn on_publish(self, listener: impl Fn(&PublishedMessage) + Send + Sync + 'static) -> Self {
@@ -254,17 +288,27 @@ impl EmulatorBuilder {
 
     /// Starts the server on the current runtime.
     pub async fn start(self) -> Result<Emulator, EmulatorError> {
-        let Self { address, identity, hosts, limits, listener } = self;
-        let failed = |source| EmulatorError { address, source };
+        let Self { address, identity, hosts, limits, declarations, data, listener } = self;
+        let failed = |source| EmulatorError::Listen { address, source };
         let socket = TcpListener::bind(address).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
-        let sns = SnsAccount::with_listener(SqsAccount::with_limits(identity, limits), move |message| {
-            listener(message);
-        });
+        let listener = move |message: &PublishedMessage| listener(message);
+        let data = data.map(|path| DataDirectory::open(&path)).transpose()?;
+        let sns = match &data {
+            None => SnsAccount::with_listener(SqsAccount::with_limits(identity, limits), listener),
+            Some(data) => {
+                let sqs = SqsAccount::restored(identity, limits, data.file("queues.jsonl"))?;
+                SnsAccount::restored(sqs, data.file("topics.jsonl"), listener)?
+            }
+        };
+        if let Some(file) = declarations {
+            declaration::apply_file(&file, &sns)?;
+        }
         let shutdown = Shutdown::default();
         let hosts = AllowedHosts::at(address.ip(), hosts);
         let state = ServerState::new(sns.clone(), address, hosts, shutdown.clone());
-        Ok(Emulator { address, sns, shutdown, server: Some(spawn(server::serve(socket, state))) })
+        let server = Some(spawn(server::serve(socket, state)));
+        Ok(Emulator { address, sns, shutdown, server, _data: data })
     }
 }
 

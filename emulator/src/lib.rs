@@ -26,7 +26,9 @@
 //! and long polls take no time.
 
 mod checksum;
+mod declaration;
 mod emulator;
+mod journal;
 mod limits;
 mod message;
 mod server;
@@ -35,7 +37,9 @@ mod sqs;
 mod storage;
 
 pub use self::{
+    declaration::DeclarationError,
     emulator::{Emulator, EmulatorBuilder, EmulatorError},
+    journal::DataError,
     message::{AttributeData, MessageAttributeValue, NewMessage, StringMap},
     sns::{
         MessageStructure, PublishRequest, PublishResult, PublishTarget, PublishedMessage, SmsNumber,

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write as _},
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -16,6 +17,8 @@ Usage: longshore-emulator [OPTION…] [ADDRESS] [QUEUE…]
   QUEUE    a queue to create; a name that ends in .fifo makes a FIFO queue
 
   --allow-host NAME      a further host name by which clients reach it; may be repeated
+  --config FILE          a TOML file of queues and topics to create
+  --data DIRECTORY       keep queues, messages and topics here over restarts
   --stored-bytes NUMBER  the most bytes of all queues and topics [default: 1073741824]
 ";
 
@@ -40,6 +43,8 @@ struct Arguments {
     address: SocketAddr,
     hosts: Vec<String>,
     stored_bytes: Option<usize>,
+    config: Option<PathBuf>,
+    data: Option<PathBuf>,
     queues: Vec<String>,
 }
 
@@ -47,19 +52,13 @@ impl Arguments {
     /// Reads the arguments; `None` if the usage is to be shown.
     fn read(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
         let address = (Ipv4Addr::LOCALHOST, 9324).into();
-        let mut read = Self { address, hosts: Vec::new(), stored_bytes: None, queues: Vec::new() };
+        let (hosts, queues) = (Vec::new(), Vec::new());
+        let mut read = Self { address, hosts, stored_bytes: None, config: None, data: None, queues };
         let mut is_first = true;
         while let Some(argument) = arguments.next() {
-            if argument == "--allow-host" {
-                read.hosts.push(arguments.next()?);
-                continue;
-            }
-            if argument == "--stored-bytes" {
-                read.stored_bytes = Some(arguments.next()?.parse().ok()?);
-                continue;
-            }
             if argument.starts_with('-') {
-                return None;
+                read.set(&argument, arguments.next()?)?;
+                continue;
             }
             match argument.parse() {
                 Ok(address) if is_first => read.address = address,
@@ -70,14 +69,34 @@ impl Arguments {
         Some(read)
     }
 
+    fn set(&mut self, option: &str, value: String) -> Option<()> {
+        match option {
+            "--allow-host" => self.hosts.push(value),
+            "--config" => self.config = Some(value.into()),
+            "--data" => self.data = Some(value.into()),
+            "--stored-bytes" => self.stored_bytes = Some(value.parse().ok()?),
+            _ => return None,
+        }
+        Some(())
+    }
+
     async fn serve(self) -> Result<(), Box<dyn std::error::Error>> {
         let builder = Emulator::builder().address(self.address);
         let mut builder = self.hosts.into_iter().fold(builder, EmulatorBuilder::allow_host);
         if let Some(bytes) = self.stored_bytes {
             builder = builder.stored_bytes(bytes);
         }
+        if let Some(file) = self.config {
+            builder = builder.config_file(file);
+        }
+        if let Some(directory) = self.data {
+            builder = builder.data_dir(directory);
+        }
         let emulator = builder.start().await?;
         for name in self.queues {
+            if emulator.sqs().arn(&name).is_ok() {
+                continue; // Declared or restored.
+            }
             emulator.create_queue(&name)?;
         }
         io::stdout().write_all(emulator.instructions().as_bytes())?;

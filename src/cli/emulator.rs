@@ -3,6 +3,7 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroU32,
+    path::PathBuf,
 };
 
 use clap::Args;
@@ -22,6 +23,12 @@ pub(super) struct EmulatorCommand {
     /// A queue to create at the start; a name that ends in .fifo makes a FIFO queue; may be repeated
     #[arg(long = "queue", value_name = "NAME")]
     queues: Vec<String>,
+    /// A TOML file that declares queues and topics, which are created at the start (docs/emulator.md)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Keep queues, messages and topics in this directory, and restore them from it at the start
+    #[arg(long, value_name = "DIRECTORY")]
+    data: Option<PathBuf>,
     /// A further host name by which clients reach it, with the names below it; may be repeated
     #[arg(long = "allow-host", value_name = "NAME")]
     hosts: Vec<String>,
@@ -42,9 +49,16 @@ impl EmulatorCommand {
         let shown =
             |message: &longshore_emulator::PublishedMessage| drop(output::print_line(&message.to_string()));
         let builder = Emulator::builder().address(self.listen).stored_bytes(self.stored_bytes);
-        let builder = self.hosts.iter().fold(builder.on_publish(shown), EmulatorBuilder::allow_host);
+        let mut builder = self.hosts.iter().fold(builder.on_publish(shown), EmulatorBuilder::allow_host);
+        if let Some(file) = &self.config {
+            builder = builder.config_file(file);
+        }
+        if let Some(directory) = &self.data {
+            builder = builder.data_dir(directory);
+        }
         let emulator = builder.start().await?;
-        for name in &self.queues {
+        let is_new = |name: &&String| emulator.sqs().arn(name).is_err(); // Neither declared nor restored.
+        for name in self.queues.iter().filter(is_new) {
             let created = match self.max_receives {
                 Some(max_receives) => emulator.create_queue_with_dlq(name, max_receives).map(drop),
                 None => emulator.create_queue(name),
@@ -63,6 +77,12 @@ impl EmulatorCommand {
 
 impl From<EmulatorError> for Failure {
     fn from(error: EmulatorError) -> Self {
-        Self::new(Exit::Unavailable, error.to_string()).hint("choose another address with --listen")
+        match error {
+            EmulatorError::Listen { .. } => {
+                Self::new(Exit::Unavailable, error.to_string()).hint("choose another address with --listen")
+            }
+            EmulatorError::Declaration(mistake) => Self::new(Exit::Usage, mistake.to_string()),
+            EmulatorError::Data(failed) => Self::new(Exit::Unavailable, failed.to_string()),
+        }
     }
 }

@@ -31,6 +31,7 @@ impl EmulatorPublisher {
             attributes: attributes.map(|(name, value)| (name, value.into())).collect(),
             group_id: publication.group_id,
             deduplication_id: publication.deduplication_id,
+            trace_header: None,
         };
         self.0.publish(request, MessageStructure::Plain).map(|result| PublicationId(result.id))
     }

@@ -30,6 +30,8 @@ pub(super) struct ActionContext<'a> {
     pub(super) protocol: WireProtocol,
     /// The id of the request, which its response carries.
     pub(super) request_id: &'a str,
+    /// The header `X-Amzn-Trace-Id`, which becomes the system attribute `AWSTraceHeader` of sent messages.
+    pub(super) trace_header: Option<String>,
     /// The shutdown of the server, which ends waiting receives.
     pub(super) shutdown: &'a Shutdown,
 }

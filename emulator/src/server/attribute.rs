@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{error::RequestError, xml::XmlWriter};
 use crate::{
     message::{AttributeData, MessageAttributeValue},
+    sns::{self, SnsApiError, SnsErrorCode},
     sqs::{SqsApiError, SqsErrorCode},
 };
 
@@ -15,7 +16,8 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct WireAttribute {
-    data_type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     string_value: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,7 +43,7 @@ impl WireAttribute {
             Some(encoded) if self.string_value.is_none() => AttributeData::Bytes(decode(&encoded)?),
             _ => AttributeData::Text(self.string_value.unwrap_or_default()),
         };
-        Ok(MessageAttributeValue { data_type: self.data_type, content })
+        Ok(MessageAttributeValue { data_type: self.data_type.unwrap_or_default(), content })
     }
 
     /// The text, for an attribute that can only be a text.
@@ -49,17 +51,55 @@ impl WireAttribute {
         self.string_value
     }
 
+    /// The value by the rules of SNS; `position` is that of the batch's entry. The messages are recorded.
+    fn into_sns_value(
+        self,
+        name: &str,
+        position: Option<usize>,
+    ) -> Result<MessageAttributeValue, RequestError> {
+        let Some(data_type) = self.data_type else { return Err(no_data_type(name, position).into()) };
+        let invalid = |reason: String| {
+            let message = format!("The message attribute '{name}' {reason}");
+            Err(SnsApiError::new(SnsErrorCode::InvalidParameterValue, message).into())
+        };
+        let (base, suffix) = data_type.split_once('.').unwrap_or((&data_type, "x"));
+        if !matches!(base, "String" | "Number" | "Binary") || suffix.is_empty() {
+            let supported = "Binary, Number, and String.";
+            return invalid(format!(
+                "has an invalid message attribute type, the set of supported type prefixes is {supported}"
+            ));
+        }
+        let field = if base == "Binary" { "Binary" } else { "String" };
+        let (wanted, other) = match field {
+            "Binary" => (self.binary_value, self.string_value.is_some()),
+            _ => (self.string_value, self.binary_value.is_some()),
+        };
+        match wanted {
+            None if other => invalid(format!("with type '{data_type}' must use field '{field}'.")),
+            Some(value) if !value.is_empty() => {
+                let content = match field {
+                    "Binary" => AttributeData::Bytes(decode(&value)?),
+                    _ => AttributeData::Text(value),
+                };
+                Ok(MessageAttributeValue { data_type, content })
+            }
+            _ => invalid(format!(
+                "must contain non-empty message attribute value for message attribute type '{data_type}'."
+            )),
+        }
+    }
+
     /// Writes the content of the `Value` element.
     pub(super) fn xml(&self, xml: &mut XmlWriter) {
         xml.optional("StringValue", self.string_value.as_deref());
         xml.optional("BinaryValue", self.binary_value.as_deref());
-        xml.text("DataType", &self.data_type);
+        xml.optional("DataType", self.data_type.as_deref());
     }
 }
 
 impl From<&MessageAttributeValue> for WireAttribute {
     fn from(value: &MessageAttributeValue) -> Self {
-        let data_type = value.data_type.clone();
+        let data_type = Some(value.data_type.clone());
         match &value.content {
             AttributeData::Text(text) => {
                 Self { data_type, string_value: Some(text.clone()), ..Self::default() }
@@ -83,13 +123,35 @@ pub(super) fn values(
     Ok(values)
 }
 
+/// The values of all attributes of a message for SNS.
+pub(super) fn sns_values(
+    attributes: WireAttributes,
+    position: Option<usize>,
+) -> Result<BTreeMap<String, MessageAttributeValue>, RequestError> {
+    let mut values = BTreeMap::new();
+    for (name, attribute) in attributes {
+        sns::check_attribute_name(&name)?;
+        let value = attribute.into_sns_value(&name, position)?;
+        values.insert(name, value);
+    }
+    Ok(values)
+}
+
+fn no_data_type(name: &str, position: Option<usize>) -> SnsApiError {
+    let entry = position.map(|position| format!("publishBatchRequestEntries.{position}.member."));
+    let path = format!("{}messageAttributes.{name}.member.dataType", entry.unwrap_or_default());
+    let reason = "failed to satisfy constraint: Member must not be null";
+    let message = format!("1 validation error detected: Value null at '{path}' {reason}");
+    SnsApiError::new(SnsErrorCode::ValidationError, message)
+}
+
 fn decode(encoded: &str) -> Result<Vec<u8>, RequestError> {
     BASE64_STANDARD
         .decode(encoded)
         .map_err(|error| RequestError::Malformed(format!("a binary value is not base64: {error}")))
 }
 
-/// The attributes that a receive selects: `All`, `.*`, a prefix as in `trace.*`, or a name.
+/// The attributes that a receive selects: `All`, `*`, `.*`, a prefix as in `trace.*`, or a name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct AttributeSelection(Vec<String>);
 
@@ -107,7 +169,7 @@ impl AttributeSelection {
     pub(super) fn contains(&self, name: &str) -> bool {
         self.0.iter().any(|wanted| match wanted.strip_suffix(".*") {
             Some(prefix) => name.starts_with(prefix),
-            None => wanted == "All" || wanted == name,
+            None => matches!(wanted.as_str(), "All" | "*") || wanted == name,
         })
     }
 }
@@ -121,6 +183,7 @@ mod tests {
         for (pattern, contains) in [
             ("All", [true, true, true]),
             (".*", [true, true, true]),
+            ("*", [true, true, true]),
             ("trace.*", [true, true, false]),
             ("trace.id", [true, false, false]),
             ("trace", [false, false, false]),

@@ -36,6 +36,9 @@ pub(super) enum RequestError {
         /// The largest body that is read.
         limit: usize,
     },
+    /// The data directory cannot be written, so that a restart would not know of the call.
+    #[error("{0}, hint: free space for the data directory and call again")]
+    NotWritten(String),
     /// A web page of another origin may have sent the request.
     #[error("Refused, because {0}. Allow a host name with --allow-host or EmulatorBuilder::allow_host.")]
     Foreign(#[from] ForeignRequest),
@@ -85,6 +88,7 @@ impl RequestError {
             Self::Address(_) => (MODEL, "InvalidAddress"),
             Self::Malformed(_) => (FRAMEWORK, "SerializationException"),
             Self::TooLarge { .. } => (FRAMEWORK, "RequestEntityTooLargeException"),
+            Self::NotWritten(_) => (FRAMEWORK, "InternalFailure"),
             Self::Foreign(_) => (FRAMEWORK, "AccessDeniedException"),
         };
         [namespace, shape].concat()
@@ -100,15 +104,16 @@ impl RequestError {
             Self::Address(_) => "InvalidAddress",
             Self::Malformed(_) => "SerializationException",
             Self::TooLarge { .. } => "RequestEntityTooLarge",
+            Self::NotWritten(_) => "InternalFailure",
             Self::Foreign(_) => "AccessDenied",
         }
     }
 
-    /// The HTTP status: 400 for every error of the sender in the JSON protocol, as the API reference says; the codes of
-    /// the query protocol have statuses of their own.
+    /// The HTTP status: 400 for most errors of the sender in the JSON protocol; the codes of the query protocol have
+    /// statuses of their own.
     pub(super) const fn status(&self, protocol: WireProtocol) -> StatusCode {
         match (self, protocol) {
-            (Self::Sqs(SqsApiError { code: SqsErrorCode::InternalError, .. }), _) => {
+            (Self::NotWritten(_) | Self::Sqs(SqsApiError { code: SqsErrorCode::InternalError, .. }), _) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             (Self::TooLarge { .. }, _) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -118,6 +123,12 @@ impl RequestError {
             }
             (Self::Sns(SnsApiError { code: SnsErrorCode::Throttled, .. }), _) => {
                 StatusCode::TOO_MANY_REQUESTS
+            }
+            // Recorded against AWS.
+            (Self::Sqs(SqsApiError { code: SqsErrorCode::ResourceNotFound, .. }), _)
+            | (Self::NoAction, WireProtocol::Query) => StatusCode::NOT_FOUND,
+            (Self::Sqs(SqsApiError { code: SqsErrorCode::PurgeQueueInProgress, .. }), _) => {
+                StatusCode::FORBIDDEN
             }
             (Self::Sqs(error), WireProtocol::Query) => query_status(error.code),
             _ => StatusCode::BAD_REQUEST,
@@ -163,8 +174,8 @@ const fn namespace(code: SqsErrorCode) -> &'static str {
 
 const fn query_status(code: SqsErrorCode) -> StatusCode {
     match code {
-        SqsErrorCode::OverLimit | SqsErrorCode::PurgeQueueInProgress => StatusCode::FORBIDDEN,
-        SqsErrorCode::ReceiptHandleIsInvalid | SqsErrorCode::ResourceNotFound => StatusCode::NOT_FOUND,
+        SqsErrorCode::OverLimit => StatusCode::FORBIDDEN,
+        SqsErrorCode::ReceiptHandleIsInvalid => StatusCode::NOT_FOUND,
         _ => StatusCode::BAD_REQUEST,
     }
 }
@@ -221,7 +232,7 @@ mod tests {
             let in_query = error.status(WireProtocol::Query).as_u16();
             assert_eq!((error.code(), in_query), (code, status), "{json_type}");
             let in_json = error.status(WireProtocol::Json).as_u16();
-            assert_eq!(in_json, if status == 413 { 413 } else { 400 }, "{json_type}");
+            assert_eq!(in_json, if status == 404 { 400 } else { status }, "{json_type}");
         }
     }
 

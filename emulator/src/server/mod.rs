@@ -39,6 +39,9 @@ use self::{
 };
 use crate::sns::SnsAccount;
 
+/// The header of X-Ray.
+const TRACE_ID: &str = "x-amzn-trace-id";
+
 /// The time limit of requests in progress after the begin of a shutdown.
 ///
 /// Waiting receives are answered at once, so only a client that stalls within a request takes that long.
@@ -107,12 +110,15 @@ impl ServerState {
             path: head.uri.path(),
             protocol,
             request_id,
+            trace_header: head.headers.get(TRACE_ID).and_then(|id| id.to_str().ok()).map(str::to_owned),
             shutdown: &self.shutdown,
         };
-        match request.service {
+        let answered = match request.service {
             AwsService::Sqs => sqs::perform(&context, &request).await,
             AwsService::Sns => sns::perform(&context, &request),
-        }
+        };
+        // What could not be written must not be answered, because a restart would not know of it.
+        self.sns.journal_failure().map_or(answered, |failure| Err(RequestError::NotWritten(failure)))
     }
 }
 

@@ -6,7 +6,11 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::{error::RequestError, request::WireProtocol, xml::XmlWriter};
+use super::{
+    error::RequestError,
+    request::WireProtocol,
+    xml::{XmlNamespace, XmlWriter},
+};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
@@ -64,12 +68,17 @@ fn json_error(error: &RequestError) -> Vec<u8> {
 }
 
 fn xml_error(request_id: &str, error: &RequestError) -> Vec<u8> {
+    if *error == RequestError::NoAction {
+        return b"<UnknownOperationException/>".to_vec(); // As recorded against AWS.
+    }
     let document = XmlWriter::document(error.namespace(), "ErrorResponse", |xml| {
         xml.element("Error", |xml| {
             xml.text("Type", error.error_type().name());
             xml.text("Code", error.code());
             xml.text("Message", &error.query_message());
-            xml.element("Detail", |_| {});
+            if error.namespace() == XmlNamespace::Sqs {
+                xml.element("Detail", |_| {});
+            }
         });
         xml.text("RequestId", request_id);
     });
@@ -102,7 +111,7 @@ mod tests {
             String::from_utf8(xml_error("id", &RequestError::no_queue())).unwrap(),
             "<?xml version=\"1.0\"?><ErrorResponse xmlns=\"http://queue.amazonaws.com/doc/2012-11-05/\"><Error>\
              <Type>Sender</Type><Code>AWS.SimpleQueueService.NonExistentQueue</Code>\
-             <Message>The specified queue does not exist for this wsdl version.</Message><Detail></Detail></Error>\
+             <Message>The specified queue does not exist for this wsdl version.</Message><Detail/></Error>\
              <RequestId>id</RequestId></ErrorResponse>"
         );
     }

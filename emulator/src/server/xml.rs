@@ -36,11 +36,17 @@ impl XmlWriter {
         xml.0
     }
 
-    /// Writes an element with elements in it.
+    /// Writes an element with elements in it, or `<name/>` without.
     pub(super) fn element(&mut self, name: &str, content: impl FnOnce(&mut Self)) {
         self.open(name);
+        let begin = self.0.len();
         content(self);
-        self.close(name);
+        if self.0.len() == begin {
+            self.0.pop();
+            self.0.push_str("/>");
+        } else {
+            self.close(name);
+        }
     }
 
     /// Writes an element with a text; escapes carriage returns, which a parser would turn into newlines.

@@ -2,14 +2,23 @@
 
 use std::{
     fmt,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use super::{
     MessageStructure, PublishRequest, PublishResult, PublishTarget, SnsApiError, SnsTopicArn,
-    SubscriptionSummary, store::SnsStore, subscription::SubscribeRequest,
+    SubscriptionSummary, persistence,
+    policy::{self, PermissionRequest},
+    store::SnsStore,
+    subscription::SubscribeRequest,
+    topic::DATA_PROTECTION,
 };
-use crate::{message::StringMap, sqs::SqsAccount};
+use crate::{
+    journal::{DataError, Journal},
+    message::StringMap,
+    sqs::SqsAccount,
+};
 
 /// An account of SNS in memory; clones share the topics.
 #[derive(Clone)]
@@ -18,6 +27,7 @@ pub struct SnsAccount(Arc<Inner>);
 struct Inner {
     sqs: SqsAccount,
     store: Mutex<SnsStore>,
+    journal: Option<Journal>,
     listener: Box<dyn Fn(&PublishedMessage) + Send + Sync>,
 }
 
@@ -61,7 +71,26 @@ impl SnsAccount {
         listener: impl Fn(&PublishedMessage) + Send + Sync + 'static,
     ) -> Self {
         let store = Mutex::new(SnsStore::new(sqs.identity().clone(), sqs.storage().clone()));
-        Self(Arc::new(Inner { sqs, store, listener: Box::new(listener) }))
+        Self(Arc::new(Inner { sqs, store, journal: None, listener: Box::new(listener) }))
+    }
+
+    /// An account that is restored from a journal, and writes every change of a topic to it.
+    pub(crate) fn restored(
+        sqs: SqsAccount,
+        path: PathBuf,
+        listener: impl Fn(&PublishedMessage) + Send + Sync + 'static,
+    ) -> Result<Self, DataError> {
+        let mut store = SnsStore::new(sqs.identity().clone(), sqs.storage().clone());
+        persistence::restore(&mut store, &path)?;
+        store.changed.clear();
+        let journal = Some(Journal::create(path, |writer| persistence::write_all(&store, writer))?);
+        Ok(Self(Arc::new(Inner { sqs, store: Mutex::new(store), journal, listener: Box::new(listener) })))
+    }
+
+    /// The reason for which the last change of a queue or a topic was not written, if there is a journal.
+    pub(crate) fn journal_failure(&self) -> Option<String> {
+        let of_topics = || self.0.journal.as_ref()?.failure();
+        self.0.sqs.journal_failure().or_else(of_topics)
     }
 
     /// The SQS account to whose queues topics deliver.
@@ -101,12 +130,73 @@ impl SnsAccount {
 
     /// Sets one attribute of a topic.
     pub fn set_topic_attribute(&self, arn: &str, name: &str, value: &str) -> Result<(), SnsApiError> {
-        self.with(|store| store.topic(arn)?.set(name, value))
+        self.with(|store| store.change(arn)?.set(name, value))
     }
 
     /// The tags of a topic.
     pub fn topic_tags(&self, arn: &str) -> Result<StringMap, SnsApiError> {
         self.with(|store| Ok(store.topic(arn)?.tags.clone()))
+    }
+
+    /// Adds tags to a topic, or changes them.
+    pub fn tag_topic(&self, arn: &str, tags: &StringMap) -> Result<(), SnsApiError> {
+        self.with(|store| {
+            let topic = store.change(arn)?;
+            let mut all = topic.tags.clone();
+            all.extend(tags.clone());
+            topic.set_tags(all)
+        })
+    }
+
+    /// Removes tags from a topic.
+    pub fn untag_topic(&self, arn: &str, keys: &[String]) -> Result<(), SnsApiError> {
+        self.with(|store| {
+            let topic = store.change(arn)?;
+            let mut left = topic.tags.clone();
+            left.retain(|key, _| !keys.contains(key));
+            topic.set_tags(left)
+        })
+    }
+
+    /// The data protection policy of a topic, empty if there is none; it has no effect.
+    pub(crate) fn data_protection_policy(&self, arn: &str) -> Result<String, SnsApiError> {
+        self.with(|store| {
+            let policy = store.topic(arn)?.attributes.get(DATA_PROTECTION);
+            Ok(policy.unwrap_or_default().to_owned())
+        })
+    }
+
+    /// Sets the data protection policy of a topic.
+    pub(crate) fn set_data_protection_policy(&self, arn: &str, policy: &str) -> Result<(), SnsApiError> {
+        self.set_topic_attribute(arn, DATA_PROTECTION, policy)
+    }
+
+    /// Adds a statement to the policy of a topic.
+    pub(crate) fn add_permission(
+        &self,
+        arn: &str,
+        request: PermissionRequest<'_>,
+    ) -> Result<(), SnsApiError> {
+        self.edit_policy(arn, |policy, arn| policy::with_statement(policy, arn, request))
+    }
+
+    /// Removes a statement from the policy of a topic.
+    pub(crate) fn remove_permission(&self, arn: &str, label: &str) -> Result<(), SnsApiError> {
+        self.edit_policy(arn, |policy, _| policy::without_statement(policy, label))
+    }
+
+    fn edit_policy(
+        &self,
+        arn: &str,
+        edit: impl FnOnce(&str, &SnsTopicArn) -> Result<String, SnsApiError>,
+    ) -> Result<(), SnsApiError> {
+        self.with(|store| {
+            let topic = store.change(arn)?;
+            let policy = topic.attributes.get("Policy").map(str::to_owned);
+            let policy = policy.unwrap_or_else(|| policy::default_policy(&topic.arn));
+            let edited = edit(&policy, &topic.arn)?;
+            topic.set("Policy", &edited)
+        })
     }
 
     /// Subscribes a queue, by its ARN, to a topic; returns the ARN of the subscription.
@@ -119,7 +209,7 @@ impl SnsAccount {
         self.subscribe_by(topic_arn, "sqs", queue_arn, attributes)
     }
 
-    /// Subscribes an endpoint by the protocol that the client names; accepts `sqs` only.
+    /// Subscribes an endpoint by the protocol that the client names; only `sqs` is delivered to.
     pub(crate) fn subscribe_by(
         &self,
         topic_arn: &str,
@@ -172,6 +262,13 @@ impl SnsAccount {
     }
 
     fn with<T>(&self, call: impl FnOnce(&mut SnsStore) -> T) -> T {
-        call(&mut self.0.store.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut store = self.0.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = call(&mut store);
+        let changed = std::mem::take(&mut store.changed);
+        if let Some(journal) = &self.0.journal {
+            let records = persistence::write_changes(&store, changed);
+            journal.append(&records, |writer| persistence::write_all(&store, writer));
+        }
+        result
     }
 }

@@ -73,6 +73,8 @@ pub enum SnsErrorCode {
     NotFound,
     /// The emulator holds too many bytes.
     Throttled,
+    /// A required member of a structure is missing.
+    ValidationError,
     /// A batch holds more than ten entries.
     TooManyEntriesInBatchRequest,
 }
@@ -89,6 +91,7 @@ impl SnsErrorCode {
             Self::InvalidParameterValue => "ParameterValueInvalid",
             Self::NotFound => "NotFound",
             Self::Throttled => "Throttled",
+            Self::ValidationError => "ValidationError",
             Self::TooManyEntriesInBatchRequest => "TooManyEntriesInBatchRequest",
         }
     }

@@ -1,11 +1,13 @@
 //! SNS in memory: topics that deliver to the queues of the SQS account beside them.
 //!
-//! Not imitated: subscriptions of other protocols than `sqs`, policies and keys, which are stored and returned but not
-//! enforced, and filters on the message's body.
+//! Not imitated: deliveries by other protocols than `sqs`, and policies and keys, which are stored and returned but not
+//! enforced.
 
 mod account;
 mod error;
 mod filter;
+mod persistence;
+mod policy;
 mod publish;
 mod store;
 mod subscription;
@@ -19,6 +21,8 @@ pub use self::{
     subscription::SubscriptionSummary,
     target::{PublishRequest, PublishTarget, SmsNumber, SnsTopicArn},
 };
+
+pub(crate) use self::{policy::PermissionRequest, publish::check_attribute_name};
 
 #[cfg(test)]
 mod tests;

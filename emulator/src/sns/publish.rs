@@ -28,6 +28,13 @@ pub enum MessageStructure {
     Json,
 }
 
+impl MessageStructure {
+    /// Checks that a structured text has a text for every protocol.
+    pub(crate) fn check(self, text: &str) -> Result<(), SnsApiError> {
+        if self == Self::Json { sqs_body(text).map(drop) } else { Ok(()) }
+    }
+}
+
 /// The response to a publication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishResult {
@@ -62,10 +69,15 @@ pub(super) fn publish_to_topic(
     if let Some(key) = deduplication {
         topic.fifo.insert(key, result.clone(), (now, topic.storage.store(0)?));
     }
-    let notification =
-        TopicNotification { topic: &topic.arn, request: &request, body: &body, result: &result };
+    let notification = TopicNotification {
+        topic: &topic.arn,
+        request: &request,
+        body: &body,
+        result: &result,
+        signature_version: topic.attributes.get("SignatureVersion").unwrap_or("1"),
+    };
     let matches = |subscription: &&Subscription| {
-        subscription.filter.as_ref().is_none_or(|filter| filter.matches(&request.attributes))
+        subscription.filter.as_ref().is_none_or(|filter| filter.matches(&request.attributes, &body))
     };
     let deliver = |subscription: &&Subscription| deliver(&notification, subscription, sqs);
     let delivered = topic.subscriptions.iter().filter(matches).filter(deliver).count();
@@ -100,27 +112,17 @@ fn deduplicate(
     Ok(Some((topic.attributes.deduplicates_by_group().then_some(group), id)))
 }
 
-/// Sends the message to one queue; like SNS, drops it if the queue is missing or refuses it.
+/// Sends the message to one queue; what it cannot take goes to the dead-letter queue of the subscription, or is dropped.
 fn deliver(notification: &TopicNotification<'_>, subscription: &Subscription, sqs: &SqsAccount) -> bool {
-    let TopicNotification { topic, request, body, .. } = notification;
-    let (body, attributes) = if subscription.is_raw() {
-        ((*body).to_owned(), request.attributes.clone())
-    } else {
-        (notification.envelope(&subscription.arn), BTreeMap::new())
-    };
-    let is_fifo = subscription.queue_name().strip_suffix(".fifo").is_some();
-    let message = NewMessage {
-        body,
-        attributes,
-        group_id: request.group_id.clone(),
-        deduplication_id: request.deduplication_id.clone().filter(|_| is_fifo),
-        ..NewMessage::default()
-    };
-    let sent = sqs.send(subscription.queue_name(), message);
-    if let Err(error) = &sent {
-        tracing::warn!(%topic, queue = subscription.queue_name(), %error, "delivery failed");
+    let Some(queue) = subscription.queue_name() else { return false };
+    let Err(error) = sqs.send(queue, notification.for_queue(subscription, queue)) else { return true };
+    tracing::warn!(topic = %notification.topic, queue, %error, "delivery failed");
+    if let Some(dead_letters) = subscription.dead_letter_queue()
+        && let Err(error) = sqs.send(&dead_letters, notification.for_queue(subscription, &dead_letters))
+    {
+        tracing::warn!(topic = %notification.topic, dead_letters, %error, "dead letter failed");
     }
-    sent.is_ok()
+    false
 }
 
 /// The text for SQS in a structured message.
@@ -128,9 +130,10 @@ fn sqs_body(body: &str) -> Result<String, SnsApiError> {
     let invalid = |reason: &str| SnsApiError::invalid(format!("Message Structure - {reason}"));
     let texts: Map<String, Value> =
         serde_json::from_str(body).map_err(|_| invalid("JSON message body failed to parse"))?;
-    let default = texts.get("default").ok_or_else(|| invalid("No default entry in JSON message body"))?;
-    let text = texts.get("sqs").unwrap_or(default).as_str();
-    text.map(str::to_owned).ok_or_else(|| invalid("the value is not a string"))
+    // Keys with other values than texts are ignored (recorded against AWS).
+    let text = |key: &str| texts.get(key).and_then(Value::as_str).map(str::to_owned);
+    let default = text("default").ok_or_else(|| invalid("No default entry in JSON message body"))?;
+    Ok(text("sqs").unwrap_or(default))
 }
 
 /// Checks the rules for every message, whatever its destination.
@@ -171,6 +174,7 @@ fn check_attribute(name: &str, value: &MessageAttributeValue) -> Result<(), SnsA
             value.data_type
         ));
     }
+    check_attribute_name(name)?;
     let prefix = value.data_type.split('.').next().unwrap_or_default();
     if !matches!(prefix, "String" | "Number" | "Binary") {
         return invalid(format!(
@@ -187,6 +191,29 @@ fn check_attribute(name: &str, value: &MessageAttributeValue) -> Result<(), SnsA
     Ok(())
 }
 
+/// Checks the name of an attribute; the messages are those recorded against AWS.
+pub(crate) fn check_attribute_name(name: &str) -> Result<(), SnsApiError> {
+    let is_allowed = |character: char| character.is_ascii_alphanumeric() || "_-.".contains(character);
+    let message = if name.len() > 256 {
+        "Length of message attribute name must be less than 256 bytes.".to_owned()
+    } else if name.starts_with('.') {
+        "Invalid message attribute name starting with character '.' was found.".to_owned()
+    } else if name.ends_with('.') {
+        "Invalid message attribute name ending with character '.' was found.".to_owned()
+    } else if let Some(character) = name.chars().find(|character| !is_allowed(*character)) {
+        format!(
+            "Invalid non-alphanumeric character '#x{:X}' was found in the message attribute name. Can only include \
+             alphanumeric characters, hyphens, underscores, or dots.",
+            u32::from(character)
+        )
+    } else if name.contains("..") {
+        "Message attribute name can not have successive '.' character.".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(SnsApiError::new(SnsErrorCode::InvalidParameterValue, message))
+}
+
 fn new_id() -> String {
     let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid();
     id.hyphenated().to_string()
@@ -199,12 +226,32 @@ struct TopicNotification<'a> {
     /// The body for SQS.
     body: &'a str,
     result: &'a PublishResult,
+    signature_version: &'a str,
 }
 
 impl TopicNotification<'_> {
+    /// The message for a queue; a FIFO topic passes no group to a standard queue (recorded against AWS).
+    fn for_queue(&self, subscription: &Subscription, queue: &str) -> NewMessage {
+        let Self { topic, request, body, .. } = self;
+        let (body, attributes) = if subscription.is_raw() {
+            ((*body).to_owned(), request.attributes.clone())
+        } else {
+            (self.envelope(&subscription.arn), BTreeMap::new())
+        };
+        let is_fifo = queue.strip_suffix(".fifo").is_some();
+        NewMessage {
+            body,
+            attributes,
+            group_id: request.group_id.clone().filter(|_| is_fifo || !topic.is_fifo()),
+            deduplication_id: request.deduplication_id.clone().filter(|_| is_fifo),
+            trace_header: request.trace_header.clone(),
+            ..NewMessage::default()
+        }
+    }
+
     /// The body with the JSON envelope of a subscription that is not raw; its signature is a placeholder.
     fn envelope(&self, subscription_arn: &str) -> String {
-        let Self { topic, request, body, result } = self;
+        let Self { topic, request, body, result, .. } = self;
         let host = format!("https://sns.{}.amazonaws.com", topic.region());
         let mut envelope = json!({
             "Type": "Notification",
@@ -212,9 +259,6 @@ impl TopicNotification<'_> {
             "TopicArn": topic.as_str(),
             "Message": body,
             "Timestamp": humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
-            "SignatureVersion": "1",
-            "Signature": "unsigned",
-            "SigningCertURL": format!("{host}/SimpleNotificationService-0000000000000000000000.pem"),
             "UnsubscribeURL": format!("{host}/?Action=Unsubscribe&SubscriptionArn={subscription_arn}"),
         });
         if let Some(subject) = &request.subject {
@@ -222,6 +266,11 @@ impl TopicNotification<'_> {
         }
         if let Some(number) = &result.sequence_number {
             envelope["SequenceNumber"] = json!(number);
+        } else {
+            let certificate = "SimpleNotificationService-0000000000000000000000.pem";
+            envelope["SignatureVersion"] = json!(self.signature_version);
+            envelope["Signature"] = json!("unsigned");
+            envelope["SigningCertURL"] = json!(format!("{host}/{certificate}"));
         }
         if !request.attributes.is_empty() {
             let attributes = request.attributes.iter();

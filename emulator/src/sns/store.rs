@@ -26,6 +26,8 @@ pub(super) struct SnsStore {
     /// The last published messages.
     pub(super) published: VecDeque<PublishedRecord>,
     storage: Storage,
+    /// The ARNs of the topics that the current call changes.
+    pub(super) changed: Vec<String>,
 }
 
 /// A published message that is remembered.
@@ -37,7 +39,34 @@ pub(super) struct PublishedRecord {
 
 impl SnsStore {
     pub(super) fn new(identity: AccountIdentity, storage: Storage) -> Self {
-        Self { identity, topics: BTreeMap::new(), published: VecDeque::new(), storage }
+        Self { identity, topics: BTreeMap::new(), published: VecDeque::new(), storage, changed: Vec::new() }
+    }
+
+    /// The storage of the account.
+    pub(super) fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// A topic, if it exists.
+    pub(super) fn get(&self, arn: &str) -> Option<&TopicState> {
+        self.topics.get(arn)
+    }
+
+    /// All topics.
+    pub(super) fn all(&self) -> impl Iterator<Item = &TopicState> {
+        self.topics.values()
+    }
+
+    /// Adds a topic or replaces it.
+    pub(super) fn put(&mut self, topic: TopicState) {
+        self.topics.insert(topic.arn.to_string(), topic);
+    }
+
+    /// A topic that the call changes.
+    pub(super) fn change(&mut self, arn: &str) -> Result<&mut TopicState, SnsApiError> {
+        self.topic(arn)?;
+        self.changed.push(arn.to_owned());
+        self.topic(arn)
     }
 
     pub(super) fn arn(&self, name: &str) -> Result<SnsTopicArn, SnsApiError> {
@@ -55,20 +84,25 @@ impl SnsStore {
         let attributes = TopicAttributes::create(name, given)?;
         let arn = self.arn(name)?;
         if let Some(topic) = self.topics.get(arn.as_str()) {
-            if topic.attributes.includes(&attributes) {
+            let differing = if !topic.attributes.includes(&attributes) {
+                "Attributes Reason: Topic already exists with different attributes"
+            } else if tags.iter().any(|(name, value)| topic.tags.get(name) != Some(value)) {
+                "Tags Reason: Topic already exists with different tags"
+            } else {
                 return Ok(arn);
-            }
-            let reason = "Attributes Reason: Topic already exists with different attributes";
-            return Err(SnsApiError::invalid(reason));
+            };
+            return Err(SnsApiError::invalid(differing));
         }
         let topic = TopicState::new(arn.clone(), attributes, tags.clone(), self.storage.clone())?;
-        self.topics.insert(arn.to_string(), topic);
+        self.put(topic);
+        self.changed.push(arn.to_string());
         Ok(arn)
     }
 
     pub(super) fn delete_topic(&mut self, arn: &str) -> Result<(), SnsApiError> {
-        arn.parse::<SnsTopicArn>()?;
+        self.check_region(arn)?;
         self.topics.remove(arn);
+        self.changed.push(arn.to_owned());
         Ok(())
     }
 
@@ -76,8 +110,14 @@ impl SnsStore {
         self.topics.keys().cloned().collect()
     }
 
+    /// Checks the form of an ARN; a topic of another region is none of this endpoint.
+    fn check_region(&self, arn: &str) -> Result<(), SnsApiError> {
+        let arn: SnsTopicArn = arn.parse()?;
+        if arn.region() == self.identity.region { Ok(()) } else { Err(SnsApiError::invalid("TopicArn")) }
+    }
+
     pub(super) fn topic(&mut self, arn: &str) -> Result<&mut TopicState, SnsApiError> {
-        arn.parse::<SnsTopicArn>()?;
+        self.check_region(arn)?;
         self.topics.get_mut(arn).ok_or_else(SnsApiError::no_topic)
     }
 
@@ -93,12 +133,14 @@ impl SnsStore {
         topic_arn: &str,
         request: &SubscribeRequest<'_>,
     ) -> Result<String, SnsApiError> {
-        let topic = self.topic(topic_arn)?;
-        subscription::check_endpoint(topic.attributes.is_fifo(), request)?;
-        let requested = Subscription::create(&topic.arn, request, &topic.storage)?;
-        if let Some(existing) = topic.subscriptions.iter().find(|other| other.endpoint == request.endpoint) {
-            let agrees = request.attributes.is_empty() || existing.has_attributes_of(&requested);
+        let topic = self.change(topic_arn)?;
+        let protocol = subscription::check_endpoint(topic.attributes.is_fifo(), request)?;
+        let requested = Subscription::create(&topic.arn, protocol, request, &topic.storage)?;
+        let is_same =
+            |other: &&Subscription| other.protocol == protocol && other.endpoint == request.endpoint;
+        if let Some(existing) = topic.subscriptions.iter().find(is_same) {
             let reason = "Attributes Reason: Subscription already exists with different attributes";
+            let agrees = existing.includes(&requested);
             return if agrees { Ok(existing.arn.clone()) } else { Err(SnsApiError::invalid(reason)) };
         }
         let arn = requested.arn.clone();
@@ -111,7 +153,10 @@ impl SnsStore {
         for topic in self.topics.values_mut() {
             let before = topic.subscriptions.len();
             topic.subscriptions.retain(|subscription| subscription.arn != arn);
-            topic.deleted_subscriptions += before - topic.subscriptions.len();
+            if topic.subscriptions.len() < before {
+                topic.deleted_subscriptions += 1;
+                self.changed.push(topic.arn.to_string());
+            }
         }
         Ok(())
     }
@@ -146,9 +191,13 @@ impl SnsStore {
         value: &str,
     ) -> Result<(), SnsApiError> {
         subscription::check_arn(arn)?;
-        let mut subscriptions = self.topics.values_mut().flat_map(|topic| &mut topic.subscriptions);
-        let found = subscriptions.find(|subscription| subscription.arn == arn);
-        found.ok_or_else(SnsApiError::no_subscription)?.set(name, value)
+        for topic in self.topics.values_mut() {
+            if let Some(found) = topic.subscriptions.iter_mut().find(|one| one.arn == arn) {
+                self.changed.push(topic.arn.to_string());
+                return found.set(name, value);
+            }
+        }
+        Err(SnsApiError::no_subscription())
     }
 
     /// Publishes a message and remembers it.

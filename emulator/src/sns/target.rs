@@ -20,6 +20,8 @@ pub struct PublishRequest {
     pub group_id: Option<String>,
     /// `MessageDeduplicationId`, FIFO topics only.
     pub deduplication_id: Option<String>,
+    /// The header `X-Amzn-Trace-Id` of the call, which queues get as `AWSTraceHeader`.
+    pub trace_header: Option<String>,
 }
 
 impl PublishRequest {
@@ -32,6 +34,7 @@ impl PublishRequest {
             attributes: BTreeMap::new(),
             group_id: None,
             deduplication_id: None,
+            trace_header: None,
         }
     }
 
@@ -112,13 +115,10 @@ impl FromStr for SnsTopicArn {
             {
                 Ok(Self(text.to_owned()))
             }
-            _ => {
-                let reason = match parts.len() {
-                    count @ 0..6 => format!("An ARN must have at least 6 elements, not {count}"),
-                    _ => "A topic's ARN must be arn:partition:sns:region:account:name".to_owned(),
-                };
-                Err(SnsApiError::invalid(format!("TopicArn Reason: {reason}")))
-            }
+            _ => Err(SnsApiError::invalid(match parts.len() {
+                count @ 0..6 => format!("TopicArn Reason: An ARN must have at least 6 elements, not {count}"),
+                _ => "TopicArn".to_owned(),
+            })),
         }
     }
 }
@@ -182,11 +182,11 @@ mod tests {
     fn any_other_text_is_no_arn() {
         for (text, reason) in [
             ("", "not 1"),
-            ("arn:aws:sqs:eu-west-1:123456789012:orders", "must be arn"),
-            ("arn:aws:sns:eu-west-1:123456789012:orders:6b0e71bd", "must be arn"),
-            ("arn:aws:sns::123456789012:orders", "must be arn"),
-            ("arn:aws:sns:eu-west-1:me:orders", "must be arn"),
-            ("arn:aws:sns:eu-west-1:123456789012:or ders", "must be arn"),
+            ("arn:aws:sqs:eu-west-1:123456789012:orders", "parameter: TopicArn"),
+            ("arn:aws:sns:eu-west-1:123456789012:orders:6b0e71bd", "parameter: TopicArn"),
+            ("arn:aws:sns::123456789012:orders", "parameter: TopicArn"),
+            ("arn:aws:sns:eu-west-1:me:orders", "parameter: TopicArn"),
+            ("arn:aws:sns:eu-west-1:123456789012:or ders", "parameter: TopicArn"),
         ] {
             let error = text.parse::<SnsTopicArn>().unwrap_err();
             assert!(error.message.contains(reason), "{text}: {error}");

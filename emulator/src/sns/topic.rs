@@ -1,8 +1,10 @@
 //! One topic: its attributes, and the deduplication of a FIFO topic.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use tokio::time::Instant;
 
-use super::{PublishResult, SnsApiError, SnsTopicArn, subscription::Subscription};
+use super::{PublishResult, SnsApiError, SnsTopicArn, policy, subscription::Subscription};
 use crate::{
     limits,
     message::StringMap,
@@ -45,6 +47,19 @@ impl TopicState {
         })
     }
 
+    /// A topic of an earlier process, whose FIFO topic goes on with higher sequence numbers.
+    pub(super) fn restored(
+        arn: SnsTopicArn,
+        attributes: StringMap,
+        tags: StringMap,
+        storage: Storage,
+    ) -> Result<Self, SnsApiError> {
+        let mut topic = Self::new(arn, TopicAttributes(attributes), tags, storage)?;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        topic.fifo.last_number = u64::try_from(since.as_micros()).unwrap_or_default();
+        Ok(topic)
+    }
+
     /// Sets one attribute.
     pub(super) fn set(&mut self, name: &str, value: &str) -> Result<(), SnsApiError> {
         let mut attributes = self.attributes.clone();
@@ -54,12 +69,22 @@ impl TopicState {
         Ok(())
     }
 
+    /// Replaces the tags.
+    pub(super) fn set_tags(&mut self, tags: StringMap) -> Result<(), SnsApiError> {
+        self.stored.resize(text_bytes(&self.attributes.0) + text_bytes(&tags))?;
+        self.tags = tags;
+        Ok(())
+    }
+
     /// The attributes as SNS returns them, counts of subscriptions included.
     pub(super) fn show(&self) -> StringMap {
         let mut shown = self.attributes.show();
+        shown.entry("Policy".to_owned()).or_insert_with(|| policy::default_policy(&self.arn));
+        shown.insert("EffectiveDeliveryPolicy".to_owned(), policy::effective_delivery_policy());
+        let pending = self.subscriptions.iter().filter(|one| one.protocol.is_pending()).count();
         let counts = [
-            ("SubscriptionsConfirmed", self.subscriptions.len()),
-            ("SubscriptionsPending", 0),
+            ("SubscriptionsConfirmed", self.subscriptions.len() - pending),
+            ("SubscriptionsPending", pending),
             ("SubscriptionsDeleted", self.deleted_subscriptions),
         ];
         shown.extend(counts.map(|(name, count)| (name.to_owned(), count.to_string())));
@@ -75,7 +100,7 @@ pub(super) struct TopicAttributes(StringMap);
 /// The attributes that are stored and returned, and have no effect.
 const WITHOUT_EFFECT: [&str; 8] = [
     "ArchivePolicy",
-    "DataProtectionPolicy",
+    DATA_PROTECTION,
     "DeliveryPolicy",
     "DisplayName",
     "KmsMasterKeyId",
@@ -83,6 +108,8 @@ const WITHOUT_EFFECT: [&str; 8] = [
     "SignatureVersion",
     "TracingConfig",
 ];
+/// The policy with actions of its own, which the attributes do not show.
+pub(super) const DATA_PROTECTION: &str = "DataProtectionPolicy";
 /// A part of the names of attributes about delivery logs, such as `SQSSuccessFeedbackRoleArn`.
 const FEEDBACK: &str = "Feedback";
 
@@ -93,17 +120,20 @@ impl TopicAttributes {
         for (name, value) in given {
             attributes.insert(name, value)?;
         }
-        let is_fifo_by_name = name.strip_suffix(".fifo").is_some();
-        if attributes.is_true("FifoTopic") == is_fifo_by_name {
-            return Ok(attributes);
+        if !attributes.is_fifo() {
+            attributes.0.remove("FifoTopic"); // A topic that is none says nothing of it (recorded against AWS).
         }
-        let reason = if is_fifo_by_name {
-            "Topic Name"
+        let is_fifo_by_name = name.strip_suffix(".fifo").is_some();
+        if attributes.is_fifo() == is_fifo_by_name {
+            Ok(attributes)
         } else {
-            "Fifo Topic names must end with .fifo and must be made up of only uppercase and lowercase ASCII letters, \
-             numbers, underscores, and hyphens, and must be between 1 and 256 characters long."
-        };
-        Err(SnsApiError::invalid(reason))
+            Err(SnsApiError::invalid("Topic Name"))
+        }
+    }
+
+    /// The value of an attribute that was set.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
     }
 
     /// Sets one attribute of an existing topic.
@@ -138,6 +168,11 @@ impl TopicAttributes {
         requested.0.iter().all(|(name, value)| self.0.get(name) == Some(value))
     }
 
+    /// The attributes that were set.
+    pub(super) fn as_set(&self) -> &StringMap {
+        &self.0
+    }
+
     pub(super) fn is_fifo(&self) -> bool {
         self.is_true("FifoTopic")
     }
@@ -162,10 +197,8 @@ impl TopicAttributes {
         shown.entry("DisplayName".to_owned()).or_default();
         if self.is_fifo() {
             shown.entry("ContentBasedDeduplication".to_owned()).or_insert_with(|| "false".to_owned());
-            shown.entry("FifoThroughputScope".to_owned()).or_insert_with(|| "Topic".to_owned());
-        } else {
-            shown.remove("FifoTopic");
         }
+        shown.remove(DATA_PROTECTION);
         shown
     }
 

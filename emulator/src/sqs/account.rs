@@ -1,6 +1,7 @@
 //! The SQS account: queues by name behind one lock.
 
 use std::{
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -8,9 +9,12 @@ use std::{
 use super::{
     MessageContent, MoveTask, QueueSnapshot, ReceiveFuture, ReceiveOptions, SendResult, SqsApiError,
     StartMoveTask, move_tasks,
+    permissions::{self, QueuePermission},
+    persistence,
     store::{EmulatorClock, Now, SqsStore},
 };
 use crate::{
+    journal::{DataError, Journal},
     limits,
     message::{NewMessage, StringMap},
     storage::Storage,
@@ -77,6 +81,7 @@ struct Inner {
     clock: EmulatorClock,
     storage: Storage,
     store: Mutex<SqsStore>,
+    journal: Option<Journal>,
 }
 
 impl Default for SqsAccount {
@@ -94,8 +99,33 @@ impl SqsAccount {
     /// An account without queues, with limits other than those of SQS.
     pub fn with_limits(identity: AccountIdentity, limits: AccountLimits) -> Self {
         let storage = Storage::new(limits.stored_bytes);
-        let store = Mutex::new(SqsStore::new(identity.clone(), limits, storage.clone()));
-        Self(Arc::new(Inner { identity, clock: EmulatorClock::start(), storage, store }))
+        let store = SqsStore::new(identity, limits, storage);
+        Self::of(store, EmulatorClock::start(), None)
+    }
+
+    /// An account that is restored from a journal, and writes every change to it.
+    pub(crate) fn restored(
+        identity: AccountIdentity,
+        limits: AccountLimits,
+        path: PathBuf,
+    ) -> Result<Self, DataError> {
+        let clock = EmulatorClock::start();
+        let mut store = SqsStore::new(identity, limits, Storage::new(limits.stored_bytes));
+        store.collect_changes();
+        persistence::restore(&mut store, &path, clock.now())?;
+        store.take_changes();
+        let journal = Journal::create(path, |writer| persistence::write_all(&store, writer, clock.now()))?;
+        Ok(Self::of(store, clock, Some(journal)))
+    }
+
+    fn of(store: SqsStore, clock: EmulatorClock, journal: Option<Journal>) -> Self {
+        let (identity, storage) = (store.identity_and_serials().0.clone(), store.storage().clone());
+        Self(Arc::new(Inner { identity, clock, storage, store: Mutex::new(store), journal }))
+    }
+
+    /// The reason for which the last change was not written, if there is a journal.
+    pub(crate) fn journal_failure(&self) -> Option<String> {
+        self.0.journal.as_ref()?.failure()
     }
 
     /// The region and number of the account.
@@ -170,6 +200,32 @@ impl SqsAccount {
             let mut left = queue.tags.clone();
             left.retain(|key, _| !keys.contains(key));
             queue.set_tags(left)
+        })
+    }
+
+    /// Adds a statement to the policy of a queue.
+    pub(crate) fn add_permission(
+        &self,
+        name: &str,
+        permission: QueuePermission<'_>,
+    ) -> Result<(), SqsApiError> {
+        self.edit_policy(name, |policy, arn| permissions::with_statement(policy, arn, permission))
+    }
+
+    /// Removes a statement from the policy of a queue.
+    pub(crate) fn remove_permission(&self, name: &str, label: &str) -> Result<(), SqsApiError> {
+        self.edit_policy(name, |policy, _| permissions::without_statement(policy, label))
+    }
+
+    fn edit_policy(
+        &self,
+        name: &str,
+        edit: impl FnOnce(Option<&str>, &str) -> Result<String, SqsApiError>,
+    ) -> Result<(), SqsApiError> {
+        self.with(|store, now| {
+            let queue = store.open(name, now)?;
+            let policy = edit(queue.attributes.policy(), &queue.arn)?;
+            store.set_attributes(name, &StringMap::from([("Policy".to_owned(), policy)]), now)
         })
     }
 
@@ -256,6 +312,12 @@ impl SqsAccount {
     /// Runs one call on the store at the current time.
     pub(super) fn with<T>(&self, call: impl FnOnce(&mut SqsStore, Now) -> T) -> T {
         let now = self.0.clock.now();
-        call(&mut self.0.store.lock().unwrap_or_else(PoisonError::into_inner), now)
+        let mut store = self.0.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = call(&mut store, now);
+        if let Some(journal) = &self.0.journal {
+            let records = persistence::write_changes(&store, store.take_changes(), now);
+            journal.append(&records, |writer| persistence::write_all(&store, writer, now));
+        }
+        result
     }
 }

@@ -134,6 +134,11 @@ impl QueueConfiguration {
         Ok(())
     }
 
+    /// `Policy`, if it is set.
+    pub(super) fn policy(&self) -> Option<&str> {
+        self.without_effect.get("Policy").map(String::as_str)
+    }
+
     /// `KmsMasterKeyId`, if it is set.
     pub(super) fn kms_key(&self) -> Option<&str> {
         self.without_effect.get("KmsMasterKeyId").map(String::as_str)
@@ -143,6 +148,9 @@ impl QueueConfiguration {
     pub(super) fn show(&self) -> StringMap {
         let mut shown: StringMap =
             self.without_effect.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        if self.kms_key().is_none() {
+            shown.remove("KmsDataKeyReusePeriodSeconds"); // Without a key it is not shown (recorded against AWS).
+        }
         let mut show = |name: &str, value: String| drop(shown.insert(name.to_owned(), value));
         show("VisibilityTimeout", self.visibility.as_secs().to_string());
         show("DelaySeconds", self.delay.as_secs().to_string());

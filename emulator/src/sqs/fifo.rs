@@ -57,7 +57,7 @@ impl MessageGroups {
             self.by_id.insert(id.into(), MessageGroup::default());
         }
         self.change(id, |group| {
-            group.members.insert(key, matches!(state, StoredState::Visible { .. }));
+            group.members.insert(key, matches!(state, StoredState::Visible));
         });
     }
 
@@ -124,6 +124,20 @@ impl<Id: Clone + Eq + std::hash::Hash, Value> RecentIds<Id, Value> {
         self.values.insert(id, (now, value));
     }
 
+    /// The ids of the last five minutes with their times and values, the oldest first.
+    pub(super) fn iter(&self, now: Instant) -> impl Iterator<Item = (Instant, &Id, &Value)> {
+        let is_recent = move |at: Instant| now.saturating_duration_since(at) < WINDOW;
+        self.ages.iter().filter(move |(at, _)| is_recent(*at)).filter_map(|(at, id)| {
+            let (latest, value) = self.values.get(id)?;
+            (latest == at).then_some((*at, id, value))
+        })
+    }
+
+    /// Forgets all ids.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
     fn drop_old(&mut self, now: Instant) {
         while let Some((at, _)) = self.ages.front()
             && now.saturating_duration_since(*at) >= WINDOW
@@ -141,7 +155,7 @@ impl<Id: Clone + Eq + std::hash::Hash, Value> RecentIds<Id, Value> {
 mod tests {
     use super::*;
 
-    const VISIBLE: StoredState = StoredState::Visible { turn: 0 };
+    const VISIBLE: StoredState = StoredState::Visible;
 
     fn set(groups: &mut MessageGroups, key: MessageKey, state: StoredState) {
         groups.remove(key, "a");

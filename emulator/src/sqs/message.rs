@@ -164,11 +164,8 @@ impl StoredMessage {
 /// The state of a message between its send and its deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StoredState {
-    /// Visible; a standard queue returns the lowest turn first.
-    Visible {
-        /// Its position among the visible messages.
-        turn: u64,
-    },
+    /// Visible.
+    Visible,
     /// Sent with a delay that ends at this time.
     Delayed(Instant),
     /// Received, and hidden until this time.

@@ -1,7 +1,7 @@
 //! The messages of one queue, indexed by state and age, and the order in which they are delivered.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -12,6 +12,7 @@ use super::{
     MessageContent,
     fifo::MessageGroups,
     message::{StoredMessage, StoredState},
+    persistence::QueueChanges,
     receipt::MessageKey,
 };
 
@@ -33,24 +34,25 @@ pub(super) struct MessageStore {
     in_flight: BTreeSet<(Instant, MessageKey)>,
     delayed: BTreeSet<(Instant, MessageKey)>,
     ages: BTreeSet<(Instant, MessageKey)>,
-    turns: u64,
+    changes: QueueChanges,
 }
 
 impl MessageStore {
     /// An empty store with this order of delivery.
-    pub(super) fn new(order: DeliveryOrder) -> Self {
+    pub(super) fn new(order: DeliveryOrder, changes: QueueChanges) -> Self {
         let messages = HashMap::new();
         let (in_flight, delayed, ages) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        Self { messages, order, in_flight, delayed, ages, turns: 0 }
+        Self { messages, order, in_flight, delayed, ages, changes }
     }
 
     /// Adds a message, visible or delayed.
     pub(super) fn insert(&mut self, key: MessageKey, message: StoredMessage, delayed_until: Option<Instant>) {
         self.ages.insert((message.since, key));
         let group = message.content.group_id.clone();
-        let state = delayed_until.map_or_else(|| self.next_visible(), StoredState::Delayed);
+        let state = delayed_until.map_or(StoredState::Visible, StoredState::Delayed);
         self.messages.insert(key, (message, state));
         self.index(key, group.as_deref(), state);
+        self.changes.message(key);
     }
 
     /// A message and its state.
@@ -65,9 +67,14 @@ impl MessageStore {
 
     /// The contents of all messages in the order of sending.
     pub(super) fn contents(&self) -> Vec<Arc<MessageContent>> {
+        self.keys().iter().map(|key| self.messages[key].0.content.clone()).collect()
+    }
+
+    /// The keys of all messages in the order of sending.
+    pub(super) fn keys(&self) -> Vec<MessageKey> {
         let mut keys: Vec<_> = self.messages.keys().copied().collect();
         keys.sort_unstable();
-        keys.iter().map(|key| self.messages[key].0.content.clone()).collect()
+        keys
     }
 
     /// The next message for a receive; `last` is the message it has taken last, with its group.
@@ -80,10 +87,9 @@ impl MessageStore {
         self.set_state(key, StoredState::InFlight(until));
     }
 
-    /// Makes a message visible, on a standard queue behind the other visible ones.
+    /// Makes a message visible, before those that were sent later (recorded against AWS).
     pub(super) fn show(&mut self, key: MessageKey) {
-        let state = self.next_visible();
-        self.set_state(key, state);
+        self.set_state(key, StoredState::Visible);
     }
 
     /// Removes a message.
@@ -91,12 +97,14 @@ impl MessageStore {
         let (message, state) = self.messages.remove(&key)?;
         self.ages.remove(&(message.since, key));
         self.unindex(key, message.content.group_id.as_deref(), state);
+        self.changes.state(key);
         Some(message)
     }
 
     /// Removes all messages.
     pub(super) fn clear(&mut self) {
-        *self = Self::new(self.order.emptied());
+        self.changes.purge();
+        *self = Self::new(self.order.emptied(), self.changes.clone());
     }
 
     /// Ends the delays and visibility timeouts that are over, and removes messages beyond their retention.
@@ -123,23 +131,19 @@ impl MessageStore {
         MessageCounts { visible: self.messages.len() - in_flight - delayed, in_flight, delayed }
     }
 
-    fn next_visible(&mut self) -> StoredState {
-        self.turns += 1;
-        StoredState::Visible { turn: self.turns }
-    }
-
     fn set_state(&mut self, key: MessageKey, new: StoredState) {
         let Some((message, state)) = self.messages.get_mut(&key) else { return };
         let old = std::mem::replace(state, new);
         let group = message.content.group_id.clone();
         self.unindex(key, group.as_deref(), old);
         self.index(key, group.as_deref(), new);
+        self.changes.state(key);
     }
 
     fn index(&mut self, key: MessageKey, group: Option<&str>, state: StoredState) {
         self.order.insert(key, group, state);
         match state {
-            StoredState::Visible { .. } => {}
+            StoredState::Visible => {}
             StoredState::Delayed(until) => {
                 self.delayed.insert((until, key));
             }
@@ -152,7 +156,7 @@ impl MessageStore {
     fn unindex(&mut self, key: MessageKey, group: Option<&str>, state: StoredState) {
         self.order.remove(key, group, state);
         match state {
-            StoredState::Visible { .. } => {}
+            StoredState::Visible => {}
             StoredState::Delayed(until) => {
                 self.delayed.remove(&(until, key));
             }
@@ -170,8 +174,8 @@ fn first_due(index: &BTreeSet<(Instant, MessageKey)>, now: Instant) -> Option<Me
 /// The order in which a queue delivers its visible messages.
 #[derive(Debug)]
 pub(super) enum DeliveryOrder {
-    /// By turn, regardless of groups.
-    Standard(BTreeMap<u64, MessageKey>),
+    /// In the order of sending, regardless of groups.
+    Standard(BTreeSet<MessageKey>),
     /// By group, and in the order of sending within each.
     Fifo(MessageGroups),
 }
@@ -179,7 +183,7 @@ pub(super) enum DeliveryOrder {
 impl DeliveryOrder {
     /// The order of an empty standard queue.
     pub(super) fn standard() -> Self {
-        Self::Standard(BTreeMap::new())
+        Self::Standard(BTreeSet::new())
     }
 
     /// The order of an empty FIFO queue.
@@ -196,15 +200,15 @@ impl DeliveryOrder {
 
     fn next(&self, last: Option<(&str, MessageKey)>) -> Option<MessageKey> {
         match self {
-            Self::Standard(visible) => visible.first_key_value().map(|(_, key)| *key),
+            Self::Standard(visible) => visible.first().copied(),
             Self::Fifo(groups) => groups.next(last),
         }
     }
 
     fn insert(&mut self, key: MessageKey, group: Option<&str>, state: StoredState) {
         match (self, state) {
-            (Self::Standard(visible), StoredState::Visible { turn }) => {
-                visible.insert(turn, key);
+            (Self::Standard(visible), StoredState::Visible) => {
+                visible.insert(key);
             }
             (Self::Standard(_), _) => {}
             (Self::Fifo(groups), state) => groups.insert(key, group.unwrap_or_default(), state),
@@ -213,8 +217,8 @@ impl DeliveryOrder {
 
     fn remove(&mut self, key: MessageKey, group: Option<&str>, state: StoredState) {
         match (self, state) {
-            (Self::Standard(visible), StoredState::Visible { turn }) => {
-                visible.remove(&turn);
+            (Self::Standard(visible), StoredState::Visible) => {
+                visible.remove(&key);
             }
             (Self::Standard(_), _) => {}
             (Self::Fifo(groups), _) => groups.remove(key, group.unwrap_or_default()),

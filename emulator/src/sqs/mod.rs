@@ -13,6 +13,8 @@ mod fifo;
 mod message;
 mod message_store;
 mod move_tasks;
+mod permissions;
+mod persistence;
 mod queue;
 mod receipt;
 mod redrive;
@@ -31,6 +33,7 @@ pub use self::{
 };
 pub(crate) use self::{
     fifo::RecentIds,
+    permissions::QueuePermission,
     validate::{batch_bytes, batch_ids, seconds},
 };
 

@@ -14,6 +14,7 @@ use super::{
     fifo::{DeduplicationKey, RecentIds},
     message::{LatestReceive, StoredMessage, StoredState},
     message_store::{DeliveryOrder, MessageStore},
+    persistence::{self, Changes, QueueChanges, RecentRecord},
     receipt::{MessageKey, ReceiptCodec, Receive},
     send,
     store::Now,
@@ -85,6 +86,7 @@ pub(super) struct QueueState {
     created_at: SystemTime,
     modified_at: SystemTime,
     purged: Option<Instant>,
+    changes: QueueChanges,
 }
 
 /// The first message of a deduplication id.
@@ -128,9 +130,11 @@ impl QueueState {
         name: &str,
         arn: String,
         attributes: QueueConfiguration,
-        (limits, storage): (AccountLimits, Storage),
+        (limits, storage, changes): (AccountLimits, Storage, Changes),
         now: Now,
     ) -> Result<Self, SqsApiError> {
+        let changes = QueueChanges::new(changes, name.into());
+        changes.queue();
         let order = match attributes.queue_type {
             QueueType::Standard => DeliveryOrder::standard(),
             QueueType::Fifo(_) => DeliveryOrder::fifo(),
@@ -141,7 +145,7 @@ impl QueueState {
             arn: arn.into(),
             attributes,
             tags: StringMap::new(),
-            messages: MessageStore::new(order),
+            messages: MessageStore::new(order, changes.clone()),
             waiting: WaitingReceives::default(),
             receipts: ReceiptCodec::new(),
             deduplicated: RecentIds::default(),
@@ -152,6 +156,7 @@ impl QueueState {
             created_at: now.wall,
             modified_at: now.wall,
             purged: None,
+            changes,
         })
     }
 
@@ -186,6 +191,7 @@ impl QueueState {
         self.stored.resize(length_of(&self.name, &attributes, &self.tags))?;
         self.attributes = attributes;
         self.modified_at = now.wall;
+        self.changes.queue();
         Ok(())
     }
 
@@ -193,6 +199,7 @@ impl QueueState {
     pub(super) fn set_tags(&mut self, tags: StringMap) -> Result<(), SqsApiError> {
         self.stored.resize(length_of(&self.name, &self.attributes, &tags))?;
         self.tags = tags;
+        self.changes.queue();
         Ok(())
     }
 
@@ -244,6 +251,37 @@ impl QueueState {
         }
         self.purged = Some(now.at);
         self.messages.clear();
+        self.deduplicated.clear();
+        Ok(())
+    }
+
+    /// The times of its creation and of its last change.
+    pub(super) fn times(&self) -> (SystemTime, SystemTime) {
+        (self.created_at, self.modified_at)
+    }
+
+    /// Sets the times of an earlier process.
+    pub(super) fn restore_times(&mut self, created_at: SystemTime, modified_at: SystemTime) {
+        (self.created_at, self.modified_at) = (created_at, modified_at);
+    }
+
+    /// The deduplication ids of the last five minutes.
+    pub(super) fn recent_ids(&self, now: Now) -> impl Iterator<Item = RecentRecord> {
+        let recent = self.deduplicated.iter(now.at);
+        recent.map(move |(at, (group, id), first)| RecentRecord {
+            group: group.as_deref().map(str::to_owned),
+            id: id.clone(),
+            message_id: first.id.to_string(),
+            sequence_number: first.sequence_number.clone(),
+            at_ms: persistence::millis(persistence::wall_time(at, now)),
+        })
+    }
+
+    /// Remembers a deduplication id from a time on.
+    pub(super) fn remember(&mut self, recent: RecentRecord, at: Instant) -> Result<(), SqsApiError> {
+        let RecentRecord { group, id, message_id, sequence_number, .. } = recent;
+        let first = FirstMessage { id: message_id.into(), sequence_number, _stored: self.storage.store(0)? };
+        self.deduplicated.insert((group.map(Into::into), id), first, at);
         Ok(())
     }
 
@@ -267,13 +305,15 @@ impl QueueState {
         }
         let (result, stored) = (send::result(&content), self.storage.store(content.stored_bytes())?);
         if let Some(id) = self.deduplication_key(&content) {
-            let (first, sequence_number) = (content.id.clone(), content.sequence_number.clone());
-            let stored = self.storage.store(0)?;
-            self.deduplicated.insert(
-                id,
-                FirstMessage { id: first, sequence_number, _stored: stored },
-                now.at,
-            );
+            let recent = || RecentRecord {
+                group: id.0.as_deref().map(str::to_owned),
+                id: id.1.clone(),
+                message_id: content.id.to_string(),
+                sequence_number: content.sequence_number.clone(),
+                at_ms: persistence::millis(now.wall),
+            };
+            self.remember(recent(), now.at)?;
+            self.changes.recent(recent);
         }
         self.insert(key, StoredMessage::new(Arc::new(content), now.at, stored), delay, now);
         Ok(result)

@@ -31,6 +31,16 @@ impl ReceiptCodec {
         Self { salt: fastrand::u64(..) }
     }
 
+    /// The salt, by which handles stay valid over a restart.
+    pub(super) fn salt(self) -> u64 {
+        self.salt
+    }
+
+    /// Sets the salt of an earlier process.
+    pub(super) fn restore_salt(&mut self, salt: u64) {
+        self.salt = salt;
+    }
+
     /// The handle of a receive.
     pub(super) fn encode(self, receive: Receive) -> String {
         let mut bytes = [0; 24];

@@ -16,6 +16,7 @@ use super::{
     attributes::{QueueConfiguration, QueueType, choose},
     message::StoredMessage,
     move_tasks::{self, MoveTasks},
+    persistence::{Change, Changes},
     queue::{QueueState, ReceiveAllowance},
     receipt::MessageKey,
     validate,
@@ -67,6 +68,7 @@ pub(super) struct SqsStore {
     storage: Storage,
     sender_id: Arc<str>,
     serials: u64,
+    changes: Changes,
 }
 
 impl SqsStore {
@@ -74,7 +76,49 @@ impl SqsStore {
     pub(super) fn new(identity: AccountIdentity, limits: AccountLimits, storage: Storage) -> Self {
         let sender_id = identity.account_id.as_str().into();
         let (queues, moves) = (BTreeMap::new(), MoveTasks::default());
-        Self { queues, moves, identity, limits, storage, sender_id, serials: 0 }
+        let changes = Changes::default();
+        Self { queues, moves, identity, limits, storage, sender_id, serials: 0, changes }
+    }
+
+    /// Collects the changes of every call from now on.
+    pub(super) fn collect_changes(&mut self) {
+        self.changes = Changes::collected();
+    }
+
+    /// Takes the changes of the last call.
+    pub(super) fn take_changes(&self) -> Vec<Change> {
+        self.changes.take()
+    }
+
+    /// The account, and the last number that was given.
+    pub(super) fn identity_and_serials(&self) -> (&AccountIdentity, u64) {
+        (&self.identity, self.serials)
+    }
+
+    /// Goes on behind the numbers of an earlier process.
+    pub(super) fn continue_serials(&mut self, last: u64) {
+        self.serials = last;
+    }
+
+    /// The storage of the account.
+    pub(super) fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// A queue that is not yet among the others.
+    pub(super) fn new_queue(
+        &self,
+        name: &str,
+        attributes: QueueConfiguration,
+        now: Now,
+    ) -> Result<QueueState, SqsApiError> {
+        let arn = self.arn_of(name);
+        let shared = (self.limits, self.storage.clone(), self.changes.clone());
+        QueueState::new(name, arn, attributes, shared, now)
+    }
+
+    fn arn_of(&self, name: &str) -> String {
+        format!("arn:aws:sqs:{}:{}:{name}", self.identity.region, self.identity.account_id)
     }
 
     /// The next number for a message, a receive or a waiting receive.
@@ -110,9 +154,8 @@ impl SqsStore {
         if let Some(queue) = self.queues.get(name) {
             return check_same_attributes(queue, given, &attributes);
         }
-        let arn = format!("arn:aws:sqs:{}:{}:{name}", self.identity.region, self.identity.account_id);
-        self.check_dead_letters(&arn, &attributes)?;
-        let mut queue = QueueState::new(name, arn, attributes, (self.limits, self.storage.clone()), now)?;
+        self.check_dead_letters(&self.arn_of(name), &attributes)?;
+        let mut queue = self.new_queue(name, attributes, now)?;
         queue.set_tags(tags.clone())?;
         self.queues.insert(name.into(), queue);
         Ok(())
@@ -121,6 +164,7 @@ impl SqsStore {
     /// Deletes a queue; its waiting receives fail.
     pub(super) fn remove(&mut self, name: &str) -> Result<(), SqsApiError> {
         let queue = self.queues.remove(name).ok_or_else(no_such_queue)?;
+        self.changes.add(|| Change::Queue(Arc::clone(&queue.name)));
         queue.waiting.wake_all();
         Ok(())
     }

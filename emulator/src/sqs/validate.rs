@@ -83,7 +83,7 @@ fn check_attribute_name(name: &str) -> Result<(), SqsApiError> {
     if name.is_empty() || name.len() > 256 {
         return Err(invalid("Message (user) attribute names must be shorter than 256 Bytes".to_owned()));
     }
-    let well_formed = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    let well_formed = name.chars().all(|character| character.is_alphanumeric() || "_-.".contains(character));
     if !well_formed || name.contains("..") {
         let message = "Message (user) attributes name can only contain upper and lower score characters, digits, \
                        periods, hyphens and underscores.";
@@ -128,7 +128,8 @@ fn check_attribute_value(name: &str, value: &MessageAttributeValue) -> Result<()
     }
     match (base, value.text()) {
         ("Number", Some(digits)) => check_number(name, digits),
-        (_, Some(text)) => check_characters(text),
+        // The code differs from that of a body (recorded against AWS).
+        (_, Some(text)) => check_characters(text).map_err(|error| invalid(error.message)),
         (_, None) => Ok(()),
     }
 }

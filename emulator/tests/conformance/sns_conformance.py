@@ -80,7 +80,7 @@ def an_invalid_topic_name_is_refused(world):
 @fact
 def a_fifo_topic_needs_its_suffix(world):
     call = lambda: world.sns.create_topic(Name="standard", Attributes={"FifoTopic": "true"})
-    refused(call, "InvalidParameter", says=".fifo")
+    refused(call, "InvalidParameter", says="Topic Name")
 
 
 @fact

@@ -223,7 +223,7 @@ def a_purge_drops_the_messages_once_a_minute(world):
     world.send(url)
     world.sqs.purge_queue(QueueUrl=url)
     same("messages", world.receive(url, wait=0), [])
-    refused(lambda: world.sqs.purge_queue(QueueUrl=url), PREFIX + "PurgeQueueInProgress")
+    refused(lambda: world.sqs.purge_queue(QueueUrl=url), PREFIX + "PurgeQueueInProgress", 403)
 
 
 # Messages
@@ -820,6 +820,7 @@ def a_move_from_no_queue_is_not_found(world):
     refused(
         lambda: world.sqs.start_message_move_task(SourceArn=arn),
         "ResourceNotFoundException",
+        404,
         says="The resource that you specified for the SourceArn parameter doesn't exist.",
     )
 

@@ -87,6 +87,7 @@ fn check_xml(body: &[u8]) {
         match reader.read_event().unwrap() {
             Event::Start(_) => (depth, elements) = (depth + 1, elements + 1),
             Event::End(_) => depth -= 1,
+            Event::Empty(_) => elements += 1,
             Event::GeneralRef(reference) => {
                 let character = reference.resolve_char_ref().unwrap();
                 assert!(character.is_none_or(limits::is_allowed), "{character:?} in {text:?}");

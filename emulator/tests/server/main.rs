@@ -5,6 +5,8 @@ mod batches;
 mod bounds;
 mod crowd;
 mod errors;
+#[path = "../../../examples/emulator/orders_test.rs"]
+mod example;
 mod foreign;
 mod hang_up;
 mod harness;
@@ -14,5 +16,6 @@ mod moves;
 mod python;
 mod query;
 mod queues;
+mod restart;
 mod stop;
 mod topics;

@@ -69,5 +69,5 @@ async fn a_move_from_no_queue_is_not_found() {
     let served = Served::start().await;
     let start =
         served.client.start_message_move_task().source_arn("arn:aws:sqs:us-east-1:000000000000:nobody");
-    assert_eq!(refusal(start.send().await), ("ResourceNotFoundException".to_owned(), 400));
+    assert_eq!(refusal(start.send().await), ("ResourceNotFoundException".to_owned(), 404));
 }

@@ -74,15 +74,18 @@ async fn a_purge_drops_the_messages_once_a_minute() {
     served.client.purge_queue().queue_url(&url).send().await.unwrap();
     assert!(served.receive(&url, 0).await.is_empty());
     let again = served.client.purge_queue().queue_url(&url).send().await;
-    assert_eq!(refusal(again), ("AWS.SimpleQueueService.PurgeQueueInProgress".to_owned(), 400));
+    assert_eq!(refusal(again), ("AWS.SimpleQueueService.PurgeQueueInProgress".to_owned(), 403));
 }
 
 #[tokio::test]
-async fn permissions_are_an_unsupported_operation() {
+async fn permissions_are_statements_of_the_policy() {
     let served = Served::start().await;
     let url = served.queue("orders").await;
-    let removed = served.client.remove_permission().queue_url(&url).label("x").send().await;
-    assert!(removed.unwrap_err().into_service_error().is_unsupported_operation());
-    let added = served.client.add_permission().queue_url(&url).label("x").aws_account_ids("1").actions("*");
-    assert!(added.send().await.unwrap_err().into_service_error().is_unsupported_operation());
+    let add = served.client.add_permission().queue_url(&url).label("x").aws_account_ids("111122223333");
+    add.actions("SendMessage").send().await.unwrap();
+    let policy = served.attribute(&url, QueueAttributeName::Policy).await;
+    assert!(policy.contains(r#""Sid":"x""#) && policy.contains("SQS:SendMessage"), "{policy}");
+    served.client.remove_permission().queue_url(&url).label("x").send().await.unwrap();
+    let again = served.client.remove_permission().queue_url(&url).label("x").send().await;
+    assert_eq!(refusal(again), ("InvalidParameterValue".to_owned(), 400));
 }

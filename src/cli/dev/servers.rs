@@ -76,7 +76,10 @@ impl DevServers {
     ) -> Result<Self, Failure> {
         let builder = Emulator::builder().address(sqs).on_publish(|message| show(message));
         let emulator = hosts.iter().fold(builder, EmulatorBuilder::allow_host).start().await;
-        let emulator = emulator.map_err(|error| cannot_listen(sqs, "--sqs-listen", &error.source))?;
+        let emulator = emulator.map_err(|error| {
+            Failure::new(Exit::Unavailable, error.to_string())
+                .hint("choose another address with --sqs-listen")
+        })?;
         let (api_listener, api) = listen(api, "--api-listen").await?;
         let (admin_listener, admin) = listen(settings.admin.listen, "--admin-listen").await?;
         settings.admin.listen = admin;

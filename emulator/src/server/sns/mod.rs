@@ -1,17 +1,24 @@
 //! The actions of SNS and their table; the protocol is the query protocol.
 
+mod policies;
 mod publish;
+mod subscriptions;
 mod topics;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::de::DeserializeOwned;
 
 use self::{
-    publish::{Publish, PublishBatch},
-    topics::{
-        CreateTopic, DeleteTopic, GetSubscriptionAttributes, GetTopicAttributes, ListSubscriptions,
-        ListSubscriptionsByTopic, ListTagsForResource, ListTopics, SetSubscriptionAttributes,
-        SetTopicAttributes, Subscribe, Unsubscribe,
+    policies::{
+        AddPermission, GetDataProtectionPolicy, ListTagsForResource, PutDataProtectionPolicy,
+        RemovePermission, TagResource, UntagResource,
     },
+    publish::{Publish, PublishBatch},
+    subscriptions::{
+        ConfirmSubscription, GetSubscriptionAttributes, ListSubscriptions, ListSubscriptionsByTopic,
+        SetSubscriptionAttributes, Subscribe, Unsubscribe,
+    },
+    topics::{CreateTopic, DeleteTopic, GetTopicAttributes, ListTopics, SetTopicAttributes},
 };
 use super::{
     action::ActionContext,
@@ -75,8 +82,11 @@ macro_rules! table {
 }
 
 table! {
+    AddPermission,
+    ConfirmSubscription,
     CreateTopic,
     DeleteTopic,
+    GetDataProtectionPolicy,
     GetSubscriptionAttributes,
     GetTopicAttributes,
     ListSubscriptions,
@@ -85,10 +95,37 @@ table! {
     ListTopics,
     Publish,
     PublishBatch,
+    PutDataProtectionPolicy,
+    RemovePermission,
     SetSubscriptionAttributes,
     SetTopicAttributes,
     Subscribe,
+    TagResource,
     Unsubscribe,
+    UntagResource,
+}
+
+/// The most items of a page.
+const PAGE_ITEMS: usize = 100;
+
+/// One page of a list, and the token for the next.
+struct ResultPage<T> {
+    items: Vec<T>,
+    next_token: Option<String>,
+}
+
+impl<T> ResultPage<T> {
+    /// The page from the position of the token, which the page before it gave.
+    fn of(all: Vec<T>, token: Option<&str>) -> Result<Self, RequestError> {
+        let position = token.map_or(Some(0), |token| {
+            let text = String::from_utf8(BASE64_STANDARD.decode(token).ok()?).ok()?;
+            text.parse::<usize>().ok()
+        });
+        let position = position.ok_or_else(|| SnsApiError::invalid("NextToken"))?;
+        let next = position.saturating_add(PAGE_ITEMS);
+        let next_token = (all.len() > next).then(|| BASE64_STANDARD.encode(next.to_string()));
+        Ok(Self { items: all.into_iter().skip(position).take(PAGE_ITEMS).collect(), next_token })
+    }
 }
 
 /// The value of a required parameter.

@@ -39,6 +39,10 @@ pub(super) struct Publish {
 impl Publish {
     fn target(&self) -> Result<PublishTarget, RequestError> {
         match (self.topic_arn.as_deref().or(self.target_arn.as_deref()), &self.phone_number) {
+            (Some(arn), None) if arn.contains(":endpoint/") => {
+                let reason = "TargetArn Reason: No endpoint found for the target arn specified";
+                Err(SnsApiError::invalid(reason).into())
+            }
             (Some(arn), None) => Ok(PublishTarget::Topic(arn.parse()?)),
             (None, Some(number)) => Ok(PublishTarget::Phone(number.parse()?)),
             _ => {
@@ -56,21 +60,29 @@ impl Publish {
         }
     }
 
-    fn into_request(self, target: PublishTarget) -> Result<PublishRequest, RequestError> {
+    /// Checks that a structured message has its texts, before the rules of FIFO topics (recorded against AWS).
+    fn check_structure(&self) -> Result<(), RequestError> {
+        let text = self.message.as_deref().unwrap_or_default();
+        Ok(self.structure()?.check(text)?)
+    }
+
+    /// The message; `position` is that of the batch's entry.
+    fn into_request(
+        self,
+        target: PublishTarget,
+        position: Option<usize>,
+        context: &ActionContext<'_>,
+    ) -> Result<PublishRequest, RequestError> {
         let body = self.message.filter(|message| !message.is_empty());
         Ok(PublishRequest {
             target,
             body: body.ok_or_else(|| SnsApiError::invalid("Empty message"))?,
             subject: self.subject,
-            attributes: attribute::values(self.message_attributes.unwrap_or_default())?,
+            attributes: attribute::sns_values(self.message_attributes.unwrap_or_default(), position)?,
             group_id: self.message_group_id,
             deduplication_id: self.message_deduplication_id,
+            trace_header: context.trace_header.clone(),
         })
-    }
-
-    /// The size of the body, for the size of a batch; attributes that cannot be read fail their entry only.
-    fn body_bytes(&self) -> usize {
-        self.message.as_ref().map_or(0, String::len)
     }
 }
 
@@ -87,7 +99,7 @@ impl SnsAction for Publish {
 
     fn run(self, context: &ActionContext<'_>) -> Result<PublishResult, RequestError> {
         let (target, structure) = (self.target()?, self.structure()?);
-        Ok(context.sns.publish(self.into_request(target)?, structure)?)
+        Ok(context.sns.publish(self.into_request(target, None, context)?, structure)?)
     }
 }
 
@@ -131,23 +143,24 @@ impl SnsAction for PublishBatch {
         let attributes = context.sns.topic_attributes(arn.as_str())?;
         let entries = self.publish_batch_request_entries.unwrap_or_default();
         check_ids(&entries)?;
+        entries.iter().try_for_each(Publish::check_structure)?;
         if arn.is_fifo() {
             check_fifo(&entries, attributes.get("ContentBasedDeduplication").map(String::as_str))?;
         }
+        let mut requests = Vec::with_capacity(entries.len());
+        for (position, mut entry) in (1..).zip(entries) {
+            let (id, structure) = (std::mem::take(&mut entry.id), entry.structure()?);
+            let request = entry.into_request(PublishTarget::Topic(arn.clone()), Some(position), context)?;
+            requests.push((id, request, structure));
+        }
         let max = attributes.get("MaximumMessageSize").and_then(|bytes| bytes.parse().ok());
         check_size(
-            entries.iter().map(Publish::body_bytes).sum(),
+            requests.iter().map(|(_, request, _)| request.size_bytes()).sum(),
             max.unwrap_or(limits::TOPIC_MESSAGE_BYTES),
         )?;
         let mut result = PublishBatchResult::default();
-        for mut entry in entries {
-            let id = std::mem::take(&mut entry.id);
-            let publish = || {
-                let structure = entry.structure()?;
-                let request = entry.into_request(PublishTarget::Topic(arn.clone()))?;
-                Ok::<_, RequestError>(context.sns.publish(request, structure)?)
-            };
-            match publish() {
+        for (id, request, structure) in requests {
+            match context.sns.publish(request, structure).map_err(RequestError::from) {
                 Ok(published) => result.successful.push((id, published)),
                 Err(error) => result.failed.push((id, error)),
             }
@@ -157,8 +170,6 @@ impl SnsAction for PublishBatch {
 }
 
 /// Refuses a batch for a FIFO topic if one entry lacks its group or its deduplication id (recorded against AWS).
-///
-/// Every other rule for a message fails its entry only.
 fn check_fifo(entries: &[Publish], by_content: Option<&str>) -> Result<(), SnsApiError> {
     if entries.iter().any(|entry| entry.message_group_id.is_none()) {
         return Err(SnsApiError::no_group());
@@ -169,8 +180,6 @@ fn check_fifo(entries: &[Publish], by_content: Option<&str>) -> Result<(), SnsAp
 
 /// Checks the number and the ids of the entries.
 fn check_ids(entries: &[Publish]) -> Result<(), SnsApiError> {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    let is_id = |id: &str| (1..=limits::ENTRY_ID_CHARS).contains(&id.len()) && id.bytes().all(is_allowed);
     let distinct: HashSet<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
     let (code, message) = match entries.len() {
         0 => (SnsErrorCode::EmptyBatchRequest, "The batch request doesn't contain any entries."),
@@ -178,20 +187,30 @@ fn check_ids(entries: &[Publish]) -> Result<(), SnsApiError> {
             SnsErrorCode::TooManyEntriesInBatchRequest,
             "The batch request contains more entries than permissible.",
         ),
-        _ if !distinct.iter().all(|id| is_id(id)) => (
-            SnsErrorCode::InvalidBatchEntryId,
-            "The Id of a batch entry in a batch request doesn't abide by the specification.",
-        ),
         count if distinct.len() < count => (
             SnsErrorCode::BatchEntryIdsNotDistinct,
             "Two or more batch entries in the request have the same Id.",
         ),
-        _ => return Ok(()),
+        _ => return entries.iter().try_for_each(|entry| check_id(&entry.id)),
     };
     Err(SnsApiError::new(code, message))
 }
 
+/// Checks the id of an entry; the messages are recorded.
+fn check_id(id: &str) -> Result<(), SnsApiError> {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let problem = if id.len() > limits::ENTRY_ID_CHARS {
+        "is too long"
+    } else if id.is_empty() || !id.bytes().all(is_allowed) {
+        "contains an impermissible character"
+    } else {
+        return Ok(());
+    };
+    let message = format!("The Id of a batch entry in the batch request {problem}: {id}");
+    Err(SnsApiError::new(SnsErrorCode::InvalidBatchEntryId, message))
+}
+
 fn check_size(bytes: usize, max: usize) -> Result<(), SnsApiError> {
-    let message = "The length of all the batch messages put together is more than the limit.";
+    let message = "The length of all the messages put together is more than the limit.";
     if bytes > max { Err(SnsApiError::new(SnsErrorCode::BatchRequestTooLong, message)) } else { Ok(()) }
 }

@@ -10,7 +10,7 @@ use crate::{
         error::RequestError,
         xml::XmlWriter,
     },
-    sqs::{SqsApiError, SqsErrorCode},
+    sqs::QueuePermission,
 };
 
 /// `GetQueueAttributes`.
@@ -138,37 +138,48 @@ impl SqsAction for ListQueueTags {
     }
 }
 
-/// `AddPermission`.
+/// `AddPermission`: adds a statement to the policy, which is not enforced.
 #[derive(Debug, Deserialize)]
-pub(super) struct AddPermission {}
+#[serde(rename_all = "PascalCase")]
+pub(super) struct AddPermission {
+    queue_url: Option<String>,
+    label: Option<String>,
+    #[serde(rename = "AWSAccountIds", alias = "AWSAccountId")]
+    accounts: Option<Vec<String>>,
+    #[serde(alias = "ActionName")]
+    actions: Option<Vec<String>>,
+}
 
 impl SqsAction for AddPermission {
     const NAME: &'static str = "AddPermission";
     type Output = EmptyResult;
 
-    async fn run(self, _: &ActionContext<'_>) -> Result<EmptyResult, RequestError> {
-        Err(unsupported())
+    async fn run(self, context: &ActionContext<'_>) -> Result<EmptyResult, RequestError> {
+        let queue = context.queue_name(self.queue_url.as_deref())?;
+        let label = required(self.label, "Label")?;
+        let accounts = required(self.accounts, "AWSAccountIds")?;
+        let actions = required(self.actions, "Actions")?;
+        let permission = QueuePermission { label: &label, accounts: &accounts, actions: &actions };
+        context.sqs.add_permission(&queue, permission)?;
+        Ok(EmptyResult {})
     }
 }
 
 /// `RemovePermission`.
 #[derive(Debug, Deserialize)]
-pub(super) struct RemovePermission {}
+#[serde(rename_all = "PascalCase")]
+pub(super) struct RemovePermission {
+    queue_url: Option<String>,
+    label: Option<String>,
+}
 
 impl SqsAction for RemovePermission {
     const NAME: &'static str = "RemovePermission";
     type Output = EmptyResult;
 
-    async fn run(self, _: &ActionContext<'_>) -> Result<EmptyResult, RequestError> {
-        Err(unsupported())
+    async fn run(self, context: &ActionContext<'_>) -> Result<EmptyResult, RequestError> {
+        let queue = context.queue_name(self.queue_url.as_deref())?;
+        context.sqs.remove_permission(&queue, &required(self.label, "Label")?)?;
+        Ok(EmptyResult {})
     }
-}
-
-/// The error of the permission actions: the emulator checks no permissions.
-fn unsupported() -> RequestError {
-    SqsApiError::new(
-        SqsErrorCode::UnsupportedOperation,
-        "This server checks no permissions, so it keeps none.",
-    )
-    .into()
 }

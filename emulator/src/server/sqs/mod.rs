@@ -29,6 +29,7 @@ macro_rules! table {
     ($($action:ident),+ $(,)?) => {
         /// Runs the requested action; returns the body of the response.
         pub(super) async fn perform(context: &ActionContext<'_>, request: &DecodedRequest) -> Result<Vec<u8>, RequestError> {
+            check_path(context, &request.action)?;
             match request.action.as_str() {
                 $($action::NAME => context.perform::<$action>(&request.parameters).await,)+
                 unknown => Err(RequestError::UnknownAction(unknown.to_owned())),
@@ -61,6 +62,13 @@ table! {
     StartMessageMoveTask,
     TagQueue,
     UntagQueue,
+}
+
+/// Refuses at the URL of a queue the actions that are about none (recorded against AWS).
+fn check_path(context: &ActionContext<'_>, action: &str) -> Result<(), RequestError> {
+    let is_of_account = matches!(action, "CreateQueue" | "ListQueues");
+    let is_queue = context.path.trim_matches('/').contains('/');
+    if is_of_account && is_queue { Err(RequestError::UnknownAction(action.to_owned())) } else { Ok(()) }
 }
 
 /// The value of a required parameter.

@@ -42,7 +42,8 @@ impl BatchEntry for SendMessage {
 }
 
 impl SendMessage {
-    fn into_message(self) -> Result<NewMessage, RequestError> {
+    /// The message; without a system attribute of its own it has the trace header of the request.
+    fn into_message(self, context: &ActionContext<'_>) -> Result<NewMessage, RequestError> {
         let delay = self.delay_seconds.map(|seconds| sqs::seconds("DelaySeconds", seconds)).transpose()?;
         Ok(NewMessage {
             body: required(self.message_body, "MessageBody")?,
@@ -50,7 +51,8 @@ impl SendMessage {
             delay,
             group_id: self.message_group_id,
             deduplication_id: self.message_deduplication_id,
-            trace_header: trace_header(self.message_system_attributes.unwrap_or_default())?,
+            trace_header: trace_header(self.message_system_attributes.unwrap_or_default())?
+                .or_else(|| context.trace_header.clone()),
         })
     }
 }
@@ -129,7 +131,7 @@ impl SqsAction for SendMessage {
         // A missing body is reported before a missing queue (recorded against AWS).
         required(self.message_body.as_ref(), "MessageBody")?;
         let queue = context.queue_name(self.queue_url.as_deref())?;
-        let sent = context.sqs.send(&queue, self.into_message()?)?;
+        let sent = context.sqs.send(&queue, self.into_message(context)?)?;
         Ok(SendMessageResult::new(None, sent))
     }
 }
@@ -146,7 +148,7 @@ impl SqsAction for SendMessageBatch {
         let mut outgoing = Vec::with_capacity(entries.len());
         for mut entry in entries {
             let id = std::mem::take(&mut entry.id);
-            outgoing.push(DecodedEntry { id, message: entry.into_message() });
+            outgoing.push(DecodedEntry { id, message: entry.into_message(context) });
         }
         sqs::batch_bytes(outgoing.iter().map(DecodedEntry::size_bytes).sum())?;
         check_fifo(context, &queue, &outgoing)?;

@@ -45,11 +45,11 @@ fn a_queue_may_accept_less_than_a_mebibyte() {
 #[test]
 fn attribute_names_are_checked() {
     let longest = "x".repeat(256);
-    for good in ["a", "A-b_c.9", longest.as_str(), "AWSname"] {
+    for good in ["a", "A-b_c.9", longest.as_str(), "AWSname", "ä"] {
         assert_eq!(sending(with_attribute(good, MessageAttributeValue::string("x"))), None, "{good}");
     }
     let too_long = "x".repeat(257);
-    for bad in ["", ".a", "a.", "a..b", "a b", "ä", "AWS.x", "amazon.x", too_long.as_str()] {
+    for bad in ["", ".a", "a.", "a..b", "a b", "AWS.x", "amazon.x", too_long.as_str()] {
         let refused = sending(with_attribute(bad, MessageAttributeValue::string("x")));
         assert_eq!(refused, Some(SqsErrorCode::InvalidParameterValue), "{bad}");
     }
@@ -81,7 +81,7 @@ fn attribute_values_are_checked() {
     }
     let control = MessageAttributeValue { content: AttributeData::Text("\u{1}".to_owned()), ..number("") };
     let refused = sending(with_attribute("name", typed("String", control)));
-    assert_eq!(refused, Some(SqsErrorCode::InvalidMessageContents));
+    assert_eq!(refused, Some(SqsErrorCode::InvalidParameterValue));
 }
 
 #[test]

@@ -181,7 +181,7 @@ async fn the_end_of_a_visibility_at_the_in_flight_limit_wakes_a_waiting_receive(
     let (account, _held) = full_account(5 * SECOND).await;
     let start = Instant::now();
     let received = account.receive("orders", waiting()).await.unwrap();
-    assert_eq!((bodies(&received), start.elapsed()), (vec!["visible"], 5 * SECOND));
+    assert_eq!((bodies(&received), start.elapsed()), (vec!["held"], 5 * SECOND));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,210 @@
+//! Filter policies, which select messages for a subscription by their attributes or by their body.
+//!
+//! Every key of a policy must match one of its conditions: exact strings and numbers, `prefix`, `suffix`,
+//! `equals-ignore-case`, `anything-but`, `numeric`, `cidr` and `exists`. `$or` gives alternatives.
+
+mod body;
+mod condition;
+mod policy;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use self::condition::FilterCondition;
+use crate::message::MessageAttributeValue;
+
+/// `FilterPolicyScope`: the part of a message that a policy is compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum FilterScope {
+    /// The attributes of the message.
+    #[default]
+    MessageAttributes,
+    /// The body, a JSON object.
+    MessageBody,
+}
+
+/// A parsed filter policy.
+#[derive(Clone, Debug)]
+pub(super) struct FilterPolicy {
+    scope: FilterScope,
+    /// The alternatives that `$or` makes; each has its conditions by dotted paths.
+    alternatives: Vec<BTreeMap<String, Vec<FilterCondition>>>,
+}
+
+/// What a message has at one path.
+#[derive(Debug, Default)]
+struct FoundValues {
+    values: Vec<Value>,
+    /// True if the path is missing, in the message or in an element of an array on its way.
+    is_absent: bool,
+}
+
+impl FilterPolicy {
+    /// Returns true if a message with these attributes and this body is delivered.
+    pub(super) fn matches(&self, attributes: &BTreeMap<String, MessageAttributeValue>, text: &str) -> bool {
+        match self.scope {
+            FilterScope::MessageAttributes => self.any(|name| of_attribute(attributes.get(name))),
+            FilterScope::MessageBody => match serde_json::from_str(text) {
+                Ok(body @ Value::Object(_)) => self.any(|path| body::find(&body, path)),
+                _ => false,
+            },
+        }
+    }
+
+    fn any(&self, find: impl Fn(&str) -> FoundValues) -> bool {
+        self.alternatives.iter().any(|conditions| {
+            conditions.iter().all(|(path, conditions)| {
+                let found = find(path);
+                conditions.iter().any(|condition| condition.matches(&found))
+            })
+        })
+    }
+}
+
+/// The values of an attribute: the elements of a `String.Array`, a number, or the text.
+fn of_attribute(attribute: Option<&MessageAttributeValue>) -> FoundValues {
+    let Some(attribute) = attribute else { return FoundValues { values: Vec::new(), is_absent: true } };
+    let text = attribute.text().unwrap_or_default();
+    let values = match attribute.data_type.as_str() {
+        "String.Array" => match serde_json::from_str(text) {
+            Ok(Value::Array(elements)) => elements,
+            other => other.into_iter().collect(),
+        },
+        number if number.starts_with("Number") => serde_json::from_str(text).into_iter().collect(),
+        _ => vec![Value::String(text.to_owned())],
+    };
+    FoundValues { values, is_absent: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(policy: &str, attributes: &[(&str, MessageAttributeValue)]) -> bool {
+        let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let policy = FilterPolicy::parse(policy, FilterScope::MessageAttributes).unwrap().unwrap();
+        policy.matches(&attributes, "")
+    }
+
+    fn body_matches(policy: &str, body: &str) -> bool {
+        let policy = FilterPolicy::parse(policy, FilterScope::MessageBody).unwrap().unwrap();
+        policy.matches(&BTreeMap::new(), body)
+    }
+
+    fn text(text: &str) -> MessageAttributeValue {
+        MessageAttributeValue::string(text)
+    }
+
+    #[test]
+    fn each_condition_matches_its_values() {
+        let array =
+            MessageAttributeValue { data_type: "String.Array".to_owned(), ..text(r#"["red", "blue"]"#) };
+        for (condition, value, taken) in [
+            (r#""red""#, text("red"), true),
+            (r#""red", "blue""#, text("blue"), true),
+            (r#""red""#, text("reddish"), false),
+            (r#""red""#, array, true),
+            (r#"{"prefix": "re"}"#, text("red"), true),
+            (r#"{"suffix": "ed"}"#, text("blue"), false),
+            (r#"{"equals-ignore-case": "RED"}"#, text("red"), true),
+            (r#"{"anything-but": ["red"]}"#, text("red"), false),
+            (r#"{"anything-but": {"prefix": "b"}}"#, text("red"), true),
+            (r#"{"exists": true}"#, text("x"), true),
+            (r#"{"exists": false}"#, text("x"), false),
+            ("3", MessageAttributeValue::number("3.0"), true),
+            ("3", text("3"), false),
+            (r#"{"numeric": [">", 1, "<=", 5]}"#, MessageAttributeValue::number("5"), true),
+            (r#"{"numeric": [">", 1, "<=", 5]}"#, MessageAttributeValue::number("1"), false),
+            (r#"{"cidr": "10.0.0.0/24"}"#, text("10.0.0.255"), true),
+            (r#"{"cidr": "10.0.0.0/24"}"#, text("10.0.1.0"), false),
+            (r#"{"cidr": "2001:db8::/32"}"#, text("2001:db8::1"), true),
+        ] {
+            let policy = format!(r#"{{"colour": [{condition}]}}"#);
+            assert_eq!(matches(&policy, &[("colour", value.clone())]), taken, "{policy} {value:?}");
+        }
+    }
+
+    #[test]
+    fn all_attributes_of_a_policy_must_match() {
+        let policy = r#"{"a": ["1"], "b": [{"exists": false}]}"#;
+        assert!(matches(policy, &[("a", text("1"))]));
+        assert!(!matches(policy, &[("a", text("1")), ("b", text("2"))]));
+        assert!(!matches(policy, &[]));
+    }
+
+    #[test]
+    fn one_alternative_of_or_must_match() {
+        let policy = r#"{"$or": [{"a": ["1"]}, {"b": ["2"]}], "c": ["3"]}"#;
+        assert!(matches(policy, &[("b", text("2")), ("c", text("3"))]));
+        assert!(!matches(policy, &[("b", text("2"))]));
+        assert!(!matches(policy, &[("b", text("3")), ("c", text("3"))]));
+    }
+
+    #[test]
+    fn a_body_is_compared_by_paths_through_objects_and_arrays() {
+        for (policy, body, taken) in [
+            (r#"{"a": {"b": ["x"]}}"#, r#"{"a": {"b": "x"}}"#, true),
+            (r#"{"a.b": ["x"]}"#, r#"{"a": {"b": "x"}}"#, true),
+            (r#"{"a": {"b": ["x"]}}"#, r#"{"a.b": "x"}"#, true),
+            (r#"{"a": {"b": ["x"]}}"#, r#"{"a": [{"b": "y"}, {"b": "x"}]}"#, true),
+            (r#"{"a": ["x"]}"#, r#"{"a": ["y", "x"]}"#, true),
+            (r#"{"a": ["x"]}"#, r#"{"a": {"b": "x"}}"#, false),
+            (r#"{"a": [{"exists": false}]}"#, r#"{"a": []}"#, true),
+            (r#"{"a": [null]}"#, r#"{"a": null}"#, true),
+            (r#"{"a": [null]}"#, r#"{"b": null}"#, false),
+            (r#"{"a": [300]}"#, r#"{"a": 300.0}"#, true),
+            (r#"{"a": ["x"]}"#, r#"["a"]"#, false),
+            (r#"{"a": ["x"]}"#, "a", false),
+        ] {
+            assert_eq!(body_matches(policy, body), taken, "{policy} {body}");
+        }
+    }
+
+    #[test]
+    fn an_array_of_many_objects_takes_no_longer_than_its_length() {
+        let elements = vec![r#"{"k": 1}"#; 2_000].join(",");
+        let arrays: Vec<_> = ["a", "b", "c", "d"].map(|key| format!(r#""{key}": [{elements}]"#)).to_vec();
+        let policy = r#"{"a": {"k": [1]}, "b": {"k": [1]}, "c": {"k": [1]}, "d": {"k": [2]}}"#;
+        assert!(!body_matches(policy, &format!("{{{}}}", arrays.join(","))));
+    }
+
+    #[test]
+    fn an_invalid_policy_is_refused_with_the_reason_of_sns() {
+        let many: Vec<_> = (0..6).map(|key| format!(r#""{key}": ["x"]"#)).collect();
+        let many = format!("{{{}}}", many.join(","));
+        let values: Vec<_> = (0..13).map(|value| value.to_string()).collect();
+        let complex = format!(r#"{{"a": [{0}], "b": [{0}]}}"#, values.join(","));
+        for (policy, reason) in [
+            ("{", "failed to parse JSON"),
+            ("[]", "failed to parse JSON"),
+            (r#"{"a": "x"}"#, "\"a\" must be an object or an array"),
+            (r#"{"a": []}"#, "Empty arrays are not allowed"),
+            (r#"{"a": [["x"]]}"#, "Match value must be String, number, true, false, or null"),
+            (r#"{"a": [{"near": "x"}]}"#, "Unrecognized match type near"),
+            (r#"{"a": [{"prefix": "x", "suffix": "y"}]}"#, "Only one key allowed in match expression"),
+            (r#"{"a": [{"prefix": 1}]}"#, "prefix match pattern must be a string"),
+            (r#"{"a": [{"exists": "no"}]}"#, "exists match pattern must be either true or false."),
+            (r#"{"a": [{"anything-but": {"suffix": "x"}}]}"#, "Unsupported anything-but pattern: suffix"),
+            (r#"{"a": [{"numeric": []}]}"#, "Invalid member in numeric match: ]"),
+            (r#"{"a": [{"numeric": ["~", 1]}]}"#, "Unrecognized numeric range operator: ~"),
+            (r#"{"a": [{"numeric": ["=", "1"]}]}"#, "Value of equals must be numeric"),
+            (r#"{"a": [{"numeric": [">", 3, "<", 2]}]}"#, "Bottom must be less than top"),
+            (r#"{"a": [{"numeric": ["<", 3, ">", 2]}]}"#, "Too many elements in numeric expression"),
+            (r#"{"a": [{"cidr": "10.0.0.0"}]}"#, "Malformed CIDR, one '/' required"),
+            (r#"{"a": [{"cidr": "10.0.0.0/x"}]}"#, "Malformed CIDR, mask bits must be an integer"),
+            (r#"{"a": [{"cidr": "x/24"}]}"#, "Nonstandard IP address: x"),
+            (&many, "Filter policy can not have more than 5 keys"),
+            (&complex, "Filter policy is too complex"),
+        ] {
+            let error = FilterPolicy::parse(policy, FilterScope::MessageAttributes).unwrap_err();
+            assert!(error.starts_with(&format!("FilterPolicy: {reason}")), "{policy}: {error}");
+        }
+        assert!(FilterPolicy::parse("{}", FilterScope::MessageBody).unwrap().is_none());
+        let nested = FilterPolicy::parse(r#"{"a": {"b": ["x"]}}"#, FilterScope::MessageAttributes);
+        assert_eq!(
+            nested.unwrap_err(),
+            "Filter policy scope MessageAttributes does not support nested filter policy"
+        );
+    }
+}
