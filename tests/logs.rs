@@ -9,6 +9,6 @@ fn the_log_is_started_once() {
     if !is_own_process("tests::logs::the_log_is_started_once") {
         return;
     }
-    Settings::default().init(None, None).unwrap();
-    assert!(matches!(Settings::default().init(None, None), Err(LogsError::Started(_))));
+    Settings::default().init().unwrap();
+    assert!(matches!(Settings::default().init(), Err(LogsError::Started(_))));
 }

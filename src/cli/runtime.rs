@@ -93,11 +93,11 @@ pub(super) fn start_logging_as(config: &Config, shown: Option<ShowEvent>) -> Res
     let plan = exports.metrics.as_ref();
     let metrics = plan.map(|plan| MetricsExport::new(plan, resource.clone())).transpose()?;
     let Some(plan) = &exports.traces else {
-        log.init(shown, None)?;
+        log.init_with(shown, None)?;
         return Ok(Exporters { traces: None, metrics });
     };
     let traces = Traces::start(plan, config.settings.traces, resource)?;
-    log.init(shown, Some(&traces))?;
+    log.init_with(shown, Some(&traces))?;
     Ok(Exporters { traces: Some(traces), metrics })
 }
 

@@ -50,7 +50,7 @@ async fn an_sqs_that_refuses_connections_exits_with_69() {
         "queue orders",
         "within start.patience, which is 1s",
         "refused",
-        "hint: create nowhere, or check the url",
+        "hint: start the server",
     ];
     assert_ended(&ended, 69, &texts);
     let lines = ended.errors.matches("sqs does not answer yet").count();
@@ -198,7 +198,7 @@ async fn a_clock_that_is_off_by_twenty_minutes_is_corrected_by_the_second_try() 
 async fn a_missing_queue_exits_with_69_and_a_clear_error() {
     let dev = Dev::start().await;
     let by_url = run(&format!("{}/000000000000/nowhere", dev.endpoint)).run().await;
-    assert_ended(&by_url, 69, &["queue nowhere", "does not exist", "hint: check the url"]);
+    assert_ended(&by_url, 69, &["queue nowhere", "does not exist", "hint: create nowhere, or check the url"]);
     let arguments = ["run", "--queue", "nowhere", "--endpoint-url", &dev.endpoint, "--handler", "http://h/"];
     let by_name = Launch::of(&arguments).arguments(&["--admin-listen", "127.0.0.1:0"]).run().await;
     assert_ended(&by_name, 69, &["queue nowhere", "does not exist", "hint:"]);
