@@ -140,20 +140,21 @@ pub(crate) fn read<R: DeserializeOwned>(
 
 impl Journal {
     /// A journal that begins with the lines of this function.
-    pub(crate) fn create(path: PathBuf, fill: impl FnOnce(&mut JournalWriter)) -> Result<Self, DataError> {
+    pub(crate) fn create(path: PathBuf, content: impl FnOnce(&mut JournalWriter)) -> Result<Self, DataError> {
         let mut file = JournalFile { path, file: None, appended: 0, rewritten: 0, failure: None };
-        file.rewrite(fill).map_err(|source| DataError::Unusable { path: file.path.clone(), source })?;
+        file.rewrite(content).map_err(|source| DataError::Unusable { path: file.path.clone(), source })?;
         Ok(Self(Mutex::new(file)))
     }
 
-    /// Writes the records of one call; `fill` writes all that the account holds, if the file has to be rewritten.
-    pub(crate) fn append<R: Serialize>(&self, records: &[R], fill: impl FnOnce(&mut JournalWriter)) {
+    /// Writes the records of one call; `content` writes all that the account holds, if the file has to be rewritten.
+    pub(crate) fn append<R: Serialize>(&self, records: &[R], content: impl FnOnce(&mut JournalWriter)) {
         if records.is_empty() {
             return;
         }
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_large = file.appended > REWRITE_BYTES.max(file.rewritten);
-        let written = if file.file.is_none() || is_large { file.rewrite(fill) } else { file.append(records) };
+        let written =
+            if file.file.is_none() || is_large { file.rewrite(content) } else { file.append(records) };
         file.failure = written.err().map(|error| {
             // A part of the line may have been written, so that no line can follow.
             file.file = None;
@@ -180,11 +181,11 @@ impl JournalFile {
     }
 
     /// Replaces the file; a kill leaves the old one or the new one.
-    fn rewrite(&mut self, fill: impl FnOnce(&mut JournalWriter)) -> io::Result<()> {
+    fn rewrite(&mut self, content: impl FnOnce(&mut JournalWriter)) -> io::Result<()> {
         let next = self.path.with_extension("next");
         let output = BufWriter::new(File::create(&next)?);
         let mut writer = JournalWriter { output, bytes: 0, result: Ok(()) };
-        fill(&mut writer);
+        content(&mut writer);
         let JournalWriter { output, bytes, result } = writer;
         result?;
         let file = output.into_inner()?;

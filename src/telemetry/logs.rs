@@ -96,7 +96,11 @@ impl Settings {
     ///
     /// Events are shown in another way than as lines, if there is one. Spans are exported as traces, if there are any,
     /// whatever the log's filter says.
-    pub(crate) fn init_with(&self, shown: Option<ShowEvent>, traces: Option<&Traces>) -> Result<(), LogsError> {
+    pub(crate) fn init_with(
+        &self,
+        shown: Option<ShowEvent>,
+        traces: Option<&Traces>,
+    ) -> Result<(), LogsError> {
         if let Some(traces) = traces {
             let lines = self.events(shown).with_filter(self.env_filter()?);
             let spans = traces.layer().map(|layer| layer.with_filter(own_spans().and(spans_only())));

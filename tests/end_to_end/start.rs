@@ -46,12 +46,7 @@ async fn every_mistake_in_the_configuration_is_reported_at_once() {
 async fn an_sqs_that_refuses_connections_exits_with_69() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let ended = run_impatiently(&format!("http://{free}/000000000000/orders")).run().await;
-    let texts = [
-        "queue orders",
-        "within start.patience, which is 1s",
-        "refused",
-        "hint: start the server",
-    ];
+    let texts = ["queue orders", "within start.patience, which is 1s", "refused", "hint: start the server"];
     assert_ended(&ended, 69, &texts);
     let lines = ended.errors.matches("sqs does not answer yet").count();
     assert_eq!(lines, 1, "one cause, one line: {}", ended.errors);

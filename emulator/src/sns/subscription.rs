@@ -220,7 +220,7 @@ impl Subscription {
         } else {
             shown.remove("FilterPolicyScope");
         }
-        let principal = format!("arn:aws:iam::{}:user/any", topic.account_id());
+        let principal = format!("arn:aws:iam::{}:user/longshore-emulator", topic.account_id());
         let facts = [
             ("SubscriptionArn", self.arn.as_str()),
             ("TopicArn", topic.as_str()),

@@ -9,16 +9,19 @@ use super::FoundValues;
 /// A name with dots is the same as names nested in each other (recorded against AWS).
 pub(super) fn find(body: &Value, path: &str) -> FoundValues {
     let mut found = FoundValues::default();
-    collect(body, Some(path), &mut found);
+    collect(body, path, &mut found);
     found
 }
 
-fn collect(value: &Value, path: Option<&str>, found: &mut FoundValues) {
-    match (value, path) {
-        (Value::Array(elements), path) if !elements.is_empty() => {
-            elements.iter().for_each(|element| collect(element, path, found));
+/// Collects what a value has at the rest of the path, which is empty at its end.
+fn collect(value: &Value, path: &str, found: &mut FoundValues) {
+    match value {
+        Value::Array(elements) if !elements.is_empty() => {
+            for element in elements {
+                collect(element, path, found);
+            }
         }
-        (Value::Object(members), Some(path)) => {
+        Value::Object(members) if !path.is_empty() => {
             let mut is_found = false;
             for (name, member) in members {
                 if let Some(rest) = behind(name, path) {
@@ -28,13 +31,14 @@ fn collect(value: &Value, path: Option<&str>, found: &mut FoundValues) {
             }
             found.is_absent |= !is_found;
         }
-        (Value::Array(_) | Value::Object(_), _) | (_, Some(_)) => found.is_absent = true,
-        (scalar, None) => found.values.push(scalar.clone()),
+        Value::Array(_) | Value::Object(_) => found.is_absent = true,
+        _ if !path.is_empty() => found.is_absent = true,
+        scalar => found.values.push(scalar.clone()),
     }
 }
 
-/// The part of the path behind a name at its beginning: `Some(None)` if there is none.
-fn behind<'a>(name: &str, path: &'a str) -> Option<Option<&'a str>> {
+/// The part of the path behind a name at its beginning.
+fn behind<'a>(name: &str, path: &'a str) -> Option<&'a str> {
     let rest = path.strip_prefix(name)?;
-    if rest.is_empty() { Some(None) } else { rest.strip_prefix('.').map(Some) }
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('.') }
 }

@@ -58,13 +58,14 @@ impl AccountImage {
                 check_account(format, &AccountIdentity { region, account_id }, identity)?;
                 self.serials = serials;
             }
-            Record::Queue { name, queue } => match self.queues.get_mut(&name) {
-                Some(image) => image.queue = queue,
-                None => {
+            Record::Queue { name, queue } => {
+                if let Some(image) = self.queues.get_mut(&name) {
+                    image.queue = queue;
+                } else {
                     let image = QueueImage { queue, messages: BTreeMap::new(), recent: Vec::new() };
                     self.queues.insert(name, image);
                 }
-            },
+            }
             Record::QueueDeleted { name } => drop(self.queues.remove(&name)),
             Record::Purged { queue } => {
                 let image = self.queue(&queue)?;
