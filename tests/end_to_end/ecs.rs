@@ -107,7 +107,7 @@ async fn a_refused_task_receives_no_more_finishes_its_work_and_leaves_with_code_
     let (status, ready) = worker.admin.get("/readyz").await;
     assert!(status == 200 && ready.contains("cordoned, leaves once"), "{status} {ready}");
     let paused = "polling_paused{queue=\"orders\",reason=\"cordoned\"}";
-    assert_eq!(worker.admin.sample(paused).await, 1.0);
+    assert!(worker.admin.sample(paused).await > 0.5);
     dev.sqs.send(&queue, "{}").await;
     gate.open();
     let ended = worker.process.ended().await;
