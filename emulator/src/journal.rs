@@ -44,10 +44,10 @@ pub enum DataError {
         file: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong there.
+        /// The mistake.
         message: String,
     },
-    /// What the file holds cannot be restored with these settings.
+    /// The content of the file cannot be restored with these settings.
     #[error("cannot restore {}: {message}", file.display())]
     Refused {
         /// The file.
@@ -83,7 +83,7 @@ impl DataDirectory {
 
 /// The journal of one account.
 #[derive(Debug)]
-pub(crate) struct Journal(Mutex<JournalFile>);
+pub(crate) struct AccountJournal(Mutex<JournalFile>);
 
 #[derive(Debug)]
 struct JournalFile {
@@ -138,7 +138,7 @@ pub(crate) fn read<R: DeserializeOwned>(
     Ok(())
 }
 
-impl Journal {
+impl AccountJournal {
     /// A journal that begins with the lines of this function.
     pub(crate) fn create(path: PathBuf, content: impl FnOnce(&mut JournalWriter)) -> Result<Self, DataError> {
         let mut file = JournalFile { path, file: None, appended: 0, rewritten: 0, failure: None };
@@ -227,7 +227,7 @@ mod tests {
     fn a_line_that_was_cut_off_is_dropped_and_the_others_are_kept() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("j");
-        let journal = Journal::create(path.clone(), |writer| writer.line(&[1, 2])).unwrap();
+        let journal = AccountJournal::create(path.clone(), |writer| writer.line(&[1, 2])).unwrap();
         journal.append(&[3], |_| panic!("the file is small"));
         drop(journal);
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"[4, 5").unwrap();
@@ -247,7 +247,7 @@ mod tests {
     fn a_large_file_is_rewritten() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("j");
-        let journal = Journal::create(path.clone(), |_| {}).unwrap();
+        let journal = AccountJournal::create(path.clone(), |_| {}).unwrap();
         journal.0.lock().unwrap().appended = REWRITE_BYTES + 1;
         journal.append(&[3], |writer| writer.line(&[1, 3]));
         journal.append(&[4], |_| panic!("the file is small again"));
@@ -258,7 +258,7 @@ mod tests {
     fn a_failed_write_is_reported_until_the_file_could_be_rewritten() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("j");
-        let journal = Journal::create(path.clone(), |_| {}).unwrap();
+        let journal = AccountJournal::create(path.clone(), |_| {}).unwrap();
         // A file that is open for reading only refuses the write.
         journal.0.lock().unwrap().file = Some(File::open(&path).unwrap());
         journal.append(&[1], |_| {});

@@ -31,9 +31,9 @@ pub enum DeclarationError {
         file: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong there.
+        /// The mistake.
         message: String,
-        /// What to do.
+        /// The advice.
         hint: String,
     },
 }

@@ -15,7 +15,7 @@ use super::{
     topic::DATA_PROTECTION,
 };
 use crate::{
-    journal::{DataError, Journal},
+    journal::{AccountJournal, DataError},
     message::StringMap,
     sqs::SqsAccount,
 };
@@ -27,7 +27,7 @@ pub struct SnsAccount(Arc<Inner>);
 struct Inner {
     sqs: SqsAccount,
     store: Mutex<SnsStore>,
-    journal: Option<Journal>,
+    journal: Option<AccountJournal>,
     listener: Box<dyn Fn(&PublishedMessage) + Send + Sync>,
 }
 
@@ -83,7 +83,7 @@ impl SnsAccount {
         let mut store = SnsStore::new(sqs.identity().clone(), sqs.storage().clone());
         persistence::restore(&mut store, &path)?;
         store.changed.clear();
-        let journal = Some(Journal::create(path, |writer| persistence::write_all(&store, writer))?);
+        let journal = Some(AccountJournal::create(path, |writer| persistence::write_all(&store, writer))?);
         Ok(Self(Arc::new(Inner { sqs, store: Mutex::new(store), journal, listener: Box::new(listener) })))
     }
 

@@ -14,7 +14,7 @@ use super::{
     store::{EmulatorClock, Now, SqsStore},
 };
 use crate::{
-    journal::{DataError, Journal},
+    journal::{AccountJournal, DataError},
     limits,
     message::{NewMessage, StringMap},
     storage::Storage,
@@ -81,7 +81,7 @@ struct Inner {
     clock: EmulatorClock,
     storage: Storage,
     store: Mutex<SqsStore>,
-    journal: Option<Journal>,
+    journal: Option<AccountJournal>,
 }
 
 impl Default for SqsAccount {
@@ -114,11 +114,12 @@ impl SqsAccount {
         store.collect_changes();
         persistence::restore(&mut store, &path, clock.now())?;
         store.take_changes();
-        let journal = Journal::create(path, |writer| persistence::write_all(&store, writer, clock.now()))?;
+        let journal =
+            AccountJournal::create(path, |writer| persistence::write_all(&store, writer, clock.now()))?;
         Ok(Self::of(store, clock, Some(journal)))
     }
 
-    fn of(store: SqsStore, clock: EmulatorClock, journal: Option<Journal>) -> Self {
+    fn of(store: SqsStore, clock: EmulatorClock, journal: Option<AccountJournal>) -> Self {
         let (identity, storage) = (store.identity_and_serials().0.clone(), store.storage().clone());
         Self(Arc::new(Inner { identity, clock, storage, store: Mutex::new(store), journal }))
     }

@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 
 use self::{
     policies::{
-        AddPermission, GetDataProtectionPolicy, ListTagsForResource, PutDataProtectionPolicy,
-        RemovePermission, TagResource, UntagResource,
+        AddTopicPermission, GetDataProtectionPolicy, ListTagsForResource, PutDataProtectionPolicy,
+        RemoveTopicPermission, TagResource, UntagResource,
     },
     publish::{Publish, PublishBatch},
     subscriptions::{
@@ -82,7 +82,7 @@ macro_rules! table {
 }
 
 table! {
-    AddPermission,
+    AddTopicPermission,
     ConfirmSubscription,
     CreateTopic,
     DeleteTopic,
@@ -96,7 +96,7 @@ table! {
     Publish,
     PublishBatch,
     PutDataProtectionPolicy,
-    RemovePermission,
+    RemoveTopicPermission,
     SetSubscriptionAttributes,
     SetTopicAttributes,
     Subscribe,

@@ -93,7 +93,7 @@ impl SnsAction for UntagResource {
 /// `AddPermission`: adds a statement to the policy, which is not enforced.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct AddPermission {
+pub(super) struct AddTopicPermission {
     topic_arn: Option<String>,
     label: Option<String>,
     #[serde(rename = "AWSAccountId")]
@@ -101,7 +101,7 @@ pub(super) struct AddPermission {
     action_name: Option<Vec<String>>,
 }
 
-impl SnsAction for AddPermission {
+impl SnsAction for AddTopicPermission {
     const NAME: &'static str = "AddPermission";
     type Output = EmptySnsResult;
 
@@ -117,12 +117,12 @@ impl SnsAction for AddPermission {
 /// `RemovePermission`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct RemovePermission {
+pub(super) struct RemoveTopicPermission {
     topic_arn: Option<String>,
     label: Option<String>,
 }
 
-impl SnsAction for RemovePermission {
+impl SnsAction for RemoveTopicPermission {
     const NAME: &'static str = "RemovePermission";
     type Output = EmptySnsResult;
 

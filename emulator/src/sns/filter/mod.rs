@@ -32,7 +32,7 @@ pub(super) struct FilterPolicy {
     alternatives: Vec<BTreeMap<String, Vec<FilterCondition>>>,
 }
 
-/// What a message has at one path.
+/// The values of a message at one path.
 #[derive(Debug, Default)]
 struct FoundValues {
     values: Vec<Value>,

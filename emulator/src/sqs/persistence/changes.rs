@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::super::receipt::MessageKey;
 use super::RecentRecord;
+use crate::sqs::receipt::MessageKey;
 
 /// One thing that was changed; its new state is looked up after the call.
 #[derive(Debug)]

@@ -9,18 +9,16 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{
-    super::{
+use super::Change;
+use crate::{
+    journal::JournalWriter,
+    message::{AttributeData, MessageAttributeValue, StringMap},
+    sqs::{
         message::{MessageContent, StoredMessage, StoredState},
         queue::QueueState,
         receipt::MessageKey,
         store::{Now, SqsStore},
     },
-    Change,
-};
-use crate::{
-    journal::JournalWriter,
-    message::{AttributeData, MessageAttributeValue, StringMap},
 };
 
 /// The version of the records.

@@ -9,17 +9,17 @@ use std::{
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
-use super::super::{
+use super::{
+    RecentRecord,
+    record::{AttributeRecord, ContentRecord, FORMAT, QueueRecord, Record, StateRecord, instant},
+};
+use crate::sqs::{
     AccountIdentity, SqsApiError,
     attributes::QueueConfiguration,
     message::{LatestReceive, MessageContent, StoredMessage},
     queue::QueueState,
     receipt::MessageKey,
     store::{Now, SqsStore},
-};
-use super::{
-    RecentRecord,
-    record::{AttributeRecord, ContentRecord, FORMAT, QueueRecord, Record, StateRecord, instant},
 };
 use crate::{
     checksum,
@@ -38,7 +38,7 @@ pub(in crate::sqs) fn restore(store: &mut SqsStore, path: &Path, now: Now) -> Re
     })
 }
 
-/// What the records read so far leave.
+/// The account that the records read so far make.
 #[derive(Default)]
 struct AccountImage {
     serials: u64,
