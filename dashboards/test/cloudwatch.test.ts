@@ -92,8 +92,9 @@ it('it opens on the stack of deploy/: queue, DLQ, cluster, service and API are t
   assert.deepEqual(chosen('cluster', 'orders-prod', ['orders-prod', 'orders-prod2']), ['orders-prod']);
   assert.deepEqual(chosen('service', 'orders-prod', ['other', 'orders-prod-worker']), ['orders-prod-worker']);
   assert.deepEqual(chosen('rest_api', 'orders-prod', ['other', 'orders-prod-rest-api']), ['orders-prod-rest-api']);
-  const names = readFileSync(join(HERE, '..', 'deploy', 'lib', 'names.ts'), 'utf8');
-  for (const name of ['{prefix}-queue${fifoSuffix}', '{prefix}-dlq${fifoSuffix}', '{prefix}-worker', '{prefix}-rest-api']) assert.ok(names.includes(name), name);
+  const constructs = ['longshore_queue.ts', 'service/longshore_service.ts', 'api/rest.ts'];
+  const names = constructs.map((file) => readFileSync(join(HERE, '..', 'deploy', 'lib', file), 'utf8')).join('');
+  for (const name of ['prefix}-queue${suffix}', 'prefix}-dlq${suffix}', 'prefix}-worker', 'prefix}-rest-api']) assert.ok(names.includes(name), name);
 });
 
 it('every dimension is what the reader chose', () => {
