@@ -3,7 +3,6 @@
 //! Every key of a policy must match one of its conditions: exact strings and numbers, `prefix`, `suffix`,
 //! `equals-ignore-case`, `anything-but`, `numeric`, `cidr` and `exists`. `$or` gives alternatives.
 
-mod body;
 mod condition;
 mod policy;
 
@@ -46,7 +45,7 @@ impl FilterPolicy {
         match self.scope {
             FilterScope::MessageAttributes => self.any(|name| of_attribute(attributes.get(name))),
             FilterScope::MessageBody => match serde_json::from_str(text) {
-                Ok(body @ Value::Object(_)) => self.any(|path| body::find(&body, path)),
+                Ok(body @ Value::Object(_)) => self.any(|path| find_in_body(&body, path)),
                 _ => false,
             },
         }
@@ -75,6 +74,45 @@ fn of_attribute(attribute: Option<&MessageAttributeValue>) -> FoundValues {
         _ => vec![Value::String(text.to_owned())],
     };
     FoundValues { values, is_absent: false }
+}
+
+/// The values at a dotted path, through every element of the arrays on its way.
+///
+/// A name with dots is the same as names nested in each other (recorded against AWS).
+fn find_in_body(body: &Value, path: &str) -> FoundValues {
+    let mut found = FoundValues::default();
+    collect(body, path, &mut found);
+    found
+}
+
+/// Collects what a value has at the rest of the path, which is empty at its end.
+fn collect(value: &Value, path: &str, found: &mut FoundValues) {
+    match value {
+        Value::Array(elements) if !elements.is_empty() => {
+            for element in elements {
+                collect(element, path, found);
+            }
+        }
+        Value::Object(members) if !path.is_empty() => {
+            let mut is_found = false;
+            for (name, member) in members {
+                if let Some(rest) = behind(name, path) {
+                    is_found = true;
+                    collect(member, rest, found);
+                }
+            }
+            found.is_absent |= !is_found;
+        }
+        Value::Array(_) | Value::Object(_) => found.is_absent = true,
+        _ if !path.is_empty() => found.is_absent = true,
+        scalar => found.values.push(scalar.clone()),
+    }
+}
+
+/// The part of the path behind a name at its beginning.
+fn behind<'a>(name: &str, path: &'a str) -> Option<&'a str> {
+    let rest = path.strip_prefix(name)?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('.') }
 }
 
 #[cfg(test)]
