@@ -5,7 +5,7 @@ use std::{borrow::Cow, error::Error, fmt, io, net::SocketAddr, time::Duration};
 use crate::{
     duration::Span,
     queue::{
-        QueueError, RetryClass,
+        NO_CREDENTIALS, QueueError, RetryClass,
         sqs::{credentials_fault, is_without_region},
     },
     settings::Problems,
@@ -154,9 +154,7 @@ impl WorkerError {
             Self::Unanswered { .. } => {
                 Some("check the url, the region, the credentials and the network, or raise start.patience")
             }
-            Self::Credentials { .. } => Some(
-                "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the ECS task a task role",
-            ),
+            Self::Credentials { .. } => Some(NO_CREDENTIALS),
             Self::Region { .. } => Some(
                 "give the queue's url or arn, which name the region, or set region in its section, aws.region, --region or AWS_REGION",
             ),

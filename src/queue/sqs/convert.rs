@@ -19,13 +19,13 @@ use aws_sdk_sqs::{
 };
 use serde::Deserialize;
 
-use super::diagnosis::{NO_CREDENTIALS, SqsPlace};
+use super::diagnosis::SqsPlace;
 use crate::{
     aws::{self, AccessError, CallFailure, CredentialsFault, FailureKind},
     message::{
         AttributeContent, AttributeValue, Message, MessageId, OutgoingMessage, Receipt, SystemAttributes,
     },
-    queue::{EntryError, QueueAttributes, QueueError, RedrivePolicy, RetryClass, is_fifo},
+    queue::{EntryError, NO_CREDENTIALS, QueueAttributes, QueueError, RedrivePolicy, RetryClass, is_fifo},
 };
 
 /// A received message; `None` for one without an id or a receipt, which SQS never sends.

@@ -12,10 +12,6 @@ use crate::{
     settings::hide,
 };
 
-/// The fix of a call without credentials to sign it.
-pub(super) const NO_CREDENTIALS: &str =
-    "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the ECS task a task role";
-
 /// The place that calls go to, as far as it is known.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SqsPlace {
