@@ -23,7 +23,7 @@ use crate::settings::Problems;
 const EMULATORS_REGION: &str = "us-east-1";
 
 /// The region and the endpoint that the address of a queue or topic leads to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ServiceLocation {
     /// The region that the address names.
     pub region: Option<String>,
@@ -55,6 +55,16 @@ enum AccessSource {
     Settings(Settings),
     /// A loaded configuration, with its credentials, HTTP client, region and endpoint.
     Loaded(Box<SdkConfig>),
+}
+
+/// The facts that a loaded configuration follows from: equal ones lead to equal configurations.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct AccessFacts {
+    region: Option<String>,
+    endpoint_url: Option<String>,
+    profile: Option<String>,
+    role: Option<Role>,
+    location: ServiceLocation,
 }
 
 /// The access to AWS cannot be used as it is configured.
@@ -110,6 +120,19 @@ impl AwsAccess {
     #[must_use]
     pub fn with_role(self, role: Option<Role>) -> Self {
         Self { role, ..self }
+    }
+
+    /// The facts that this access at a location follows from; `None` for a loaded configuration, which is like no other.
+    pub(crate) fn facts(&self, location: &ServiceLocation) -> Option<AccessFacts> {
+        let AccessSource::Settings(settings) = &self.source else { return None };
+        let Settings { region, endpoint_url, profile, .. } = settings.clone();
+        Some(AccessFacts {
+            region,
+            endpoint_url,
+            profile,
+            role: self.role.clone(),
+            location: location.clone(),
+        })
     }
 
     /// Loads the SDK configuration of a service, by its id such as `SQS`, at this location.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 pub(crate) use self::{
-    access::{AccessError, LoadedAccess},
+    access::{AccessError, AccessFacts, LoadedAccess},
     credentials::RenewableCredentials,
     endpoint::{HostKind, is_aws_host, partition_of, region_at_emulator, sqs_endpoint, sqs_host},
     failure::{

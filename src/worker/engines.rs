@@ -31,7 +31,7 @@ use crate::telemetry::spans::QueueIdentity;
 use crate::{
     consumer::{
         CallObserver, Engine, EngineParts,
-        depth::{self, Interval, RedrivePublisher},
+        depth::{self, Interval, PollTurns, RedrivePublisher},
         lease::{self, StageObserver},
     },
     health::Health,
@@ -53,6 +53,8 @@ pub(super) struct Environment {
     /// The runtime of everything else.
     pub(super) runtime: Handle,
     pub(super) drain_limit: Duration,
+    /// The turns of the polls of depths.
+    pub(super) depth_turns: PollTurns,
     /// The time after which dead credentials end the liveness.
     pub(super) credentials_dead_after: Option<Duration>,
     /// The history of messages, if an admin server shows it.
@@ -298,6 +300,7 @@ impl Environment {
             dlq: opened.dlq.clone(),
             depth: measurements.depth.clone(),
             calls: measurements.scope.group(),
+            turns: self.depth_turns.clone(),
             redrive,
         };
         let polls = depth::DepthPoller::new(parts, measurements.work(), interval).run(self.stop.clone());

@@ -34,6 +34,7 @@ use crate::{
 };
 use crate::{
     aws::CREDENTIALS_DEAD_AFTER,
+    consumer::depth::PollTurns,
     health::Health,
     start::Patience,
     stop::{DrainLimits, Stop},
@@ -350,6 +351,7 @@ impl Worker {
             caller,
             runtime,
             drain_limit: limits.all,
+            depth_turns: PollTurns::default(),
             credentials_dead_after: self.credentials_dead_after,
             #[cfg(feature = "admin")]
             history,

@@ -12,7 +12,10 @@ mod work;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep, timeout},
+};
 
 use self::rhythm::{PollResult, Rhythm, Traffic};
 use crate::{
@@ -36,6 +39,10 @@ pub(crate) use self::{
 
 /// The time limit of an answer.
 const WATCHDOG: Duration = Duration::from_secs(20);
+/// The most polls of a worker at once: each call in flight has a connection of its own.
+const AT_ONCE: usize = 32;
+/// The longest that a poll waits for its turn, because the calls of other queues may hang.
+const LONGEST_TURN: Duration = Duration::from_secs(5);
 
 /// The parts of a [`DepthPoller`].
 pub(crate) struct DepthPollerParts {
@@ -51,6 +58,18 @@ pub(crate) struct DepthPollerParts {
     pub redrive: RedrivePublisher,
     /// Counts the calls.
     pub calls: Arc<CallMetrics>,
+    /// The turns of the worker's polls.
+    pub turns: PollTurns,
+}
+
+/// The turns by which the polls of many queues share few connections; clones share them.
+#[derive(Clone)]
+pub(crate) struct PollTurns(Arc<Semaphore>);
+
+impl Default for PollTurns {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
 }
 
 /// The dead-letter queue of a queue.
@@ -181,6 +200,7 @@ impl DepthPoller {
     }
 
     async fn describe(&self, queue: &dyn Queue) -> Result<QueueAttributes, QueueError> {
+        let _turn = timeout(LONGEST_TURN, self.parts.turns.0.acquire()).await;
         let began = Instant::now();
         let answer = within(WATCHDOG, "a request for the queue's attributes", queue.describe()).await;
         self.parts.calls.called(Action::Attributes, CallResult::of(&answer), began);
@@ -205,5 +225,97 @@ impl PollResult {
             Err(error) if error.retry_class() == RetryClass::Refused => Self::Refused,
             Err(_) => Self::Failed,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::{BoxFuture, FutureExt as _};
+
+    use super::*;
+    use crate::{
+        consumer::running::RunningCalls,
+        message::{Message, MessageId, OutgoingMessage, Receipt},
+        queue::{BatchResult, ReceiveRequest, VisibilityChange},
+        telemetry::Metrics,
+    };
+
+    /// A queue that is only described, which takes a second.
+    #[derive(Default)]
+    struct Described {
+        at_once: AtomicUsize,
+        most_at_once: AtomicUsize,
+        answered: AtomicUsize,
+        hangs: bool,
+    }
+
+    impl Queue for Described {
+        fn describe(&self) -> BoxFuture<'_, Result<QueueAttributes, QueueError>> {
+            async {
+                let at_once = self.at_once.fetch_add(1, Ordering::Relaxed) + 1;
+                self.most_at_once.fetch_max(at_once, Ordering::Relaxed);
+                sleep(if self.hangs { Duration::MAX } else { Duration::from_secs(1) }).await;
+                self.at_once.fetch_sub(1, Ordering::Relaxed);
+                self.answered.fetch_add(1, Ordering::Relaxed);
+                Ok(QueueAttributes::default())
+            }
+            .boxed()
+        }
+
+        fn receive(&self, _: ReceiveRequest) -> BoxFuture<'_, Result<Vec<Message>, QueueError>> {
+            unreachable!()
+        }
+
+        fn delete<'a>(&'a self, _: &'a [Receipt]) -> BoxFuture<'a, BatchResult<()>> {
+            unreachable!()
+        }
+
+        fn change_visibility<'a>(&'a self, _: &'a [VisibilityChange]) -> BoxFuture<'a, BatchResult<()>> {
+            unreachable!()
+        }
+
+        fn send<'a>(&'a self, _: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchResult<MessageId>> {
+            unreachable!()
+        }
+    }
+
+    /// Polls the queue by so many pollers with these turns.
+    fn poll(queue: &Arc<Described>, pollers: usize, turns: &PollTurns) {
+        let scope = Metrics::new().queue("orders", "orders");
+        for _ in 0..pollers {
+            let parts = DepthPollerParts {
+                name: "orders".into(),
+                queue: queue.clone(),
+                dlq: Dlq::None,
+                depth: QueueDepth::in_scope(&scope, 1, RunningCalls::in_scope(&scope)),
+                redrive: RedrivePublisher::new(None),
+                calls: scope.group(),
+                turns: turns.clone(),
+            };
+            let work = WorkAverage::new(Default::default);
+            let interval = Duration::from_hours(1);
+            tokio::spawn(DepthPoller::new(parts, work, interval).run(Stop::new()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_polls_of_many_queues_take_turns() {
+        let queue = Arc::new(Described::default());
+        poll(&queue, 100, &PollTurns::default());
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(queue.answered.load(Ordering::Relaxed), 100);
+        assert_eq!(queue.most_at_once.load(Ordering::Relaxed), AT_ONCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn polls_that_hang_hold_up_no_other_for_long() {
+        let (turns, queue) = (PollTurns::default(), Arc::new(Described::default()));
+        poll(&Arc::new(Described { hangs: true, ..Described::default() }), AT_ONCE, &turns);
+        sleep(Duration::from_millis(1)).await;
+        poll(&queue, 1, &turns);
+        sleep(LONGEST_TURN + Duration::from_secs(2)).await;
+        assert_eq!(queue.answered.load(Ordering::Relaxed), 1);
     }
 }

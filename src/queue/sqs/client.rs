@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use aws_sdk_sqs::{
     Client,
-    config::{Builder, StalledStreamProtectionConfig, http::HttpResponse, retry::RetryConfig},
+    config::http::HttpResponse,
     error::{BuildError, ProvideErrorMetadata, SdkError},
     operation::{
         change_message_visibility_batch::{
@@ -20,21 +20,17 @@ use super::{
     address::QueueAddress,
     convert::{hung, refusal},
     diagnosis::SqsPlace,
-    direct::DirectCalls,
+    parts::ClientParts,
 };
 use crate::{
-    aws::{self, RenewableCredentials},
+    aws,
     queue::{QueueError, QueueName, RetryClass},
 };
 
-/// The SDK's client, and the credentials that it signs with.
+/// The client of one queue; those of one place share their parts.
 #[derive(Clone, Debug)]
 pub(super) struct SqsClient {
-    pub(super) sdk: Client,
-    /// Absent, the client makes all calls.
-    direct: Option<DirectCalls>,
-    /// Absent, they are the program's own.
-    credentials: Option<RenewableCredentials>,
+    parts: Arc<ClientParts>,
     place: Arc<SqsPlace>,
 }
 
@@ -42,24 +38,20 @@ impl SqsClient {
     pub(super) async fn build(access: &SqsAccess, address: &QueueAddress) -> Result<Self, QueueError> {
         let access = match access {
             SqsAccess::Aws(access) => access,
-            SqsAccess::Client(client) => return Ok(Self::of(client)),
+            SqsAccess::Client(client) => {
+                return Ok(Self { parts: Arc::new(ClientParts::of(client)), place: Arc::default() });
+            }
         };
-        let loaded = access.load("SQS", address.location()).await;
-        let loaded = loaded
+        let parts = ClientParts::shared(access, address.location()).await;
+        let parts = parts
             .map_err(|error| QueueError::new(RetryClass::Refused, error.to_string()).with_source(error))?;
-        let builder = Builder::from(&loaded.config).timeout_config(aws::connect_limit());
-        let sdk = Client::from_conf(aws::with_user_agent(builder, &loaded.config).build());
-        let place = Arc::new(SqsPlace::of(&loaded, address));
-        Ok(Self { sdk, direct: DirectCalls::new(&loaded), credentials: loaded.credentials, place })
+        let place = parts.access.as_ref().map(|access| SqsPlace::of(access, address)).unwrap_or_default();
+        Ok(Self { parts, place: Arc::new(place) })
     }
 
-    /// The program's client, with the time limits of the worker, whose loops do all retries.
-    fn of(client: &Client) -> Self {
-        let builder = client.config().to_builder().timeout_config(aws::connect_limit());
-        let builder = builder.retry_config(RetryConfig::disabled());
-        let protection = StalledStreamProtectionConfig::disabled();
-        let sdk = Client::from_conf(builder.stalled_stream_protection(protection).build());
-        Self { sdk, direct: None, credentials: None, place: Arc::default() }
+    /// The SDK's client, for the calls that are rare.
+    pub(super) fn sdk(&self) -> &Client {
+        &self.parts.sdk
     }
 
     /// Receives messages, within this time.
@@ -68,9 +60,9 @@ impl SqsClient {
         input: ReceiveMessageInputBuilder,
         limit: Duration,
     ) -> Result<ReceiveMessageOutput, QueueError> {
-        match &self.direct {
+        match &self.parts.direct {
             Some(direct) => self.answered_within(limit, direct.receive(built(input.build())?)).await,
-            None => self.answered_within(limit, input.send_with(&self.sdk)).await,
+            None => self.answered_within(limit, input.send_with(self.sdk())).await,
         }
     }
 
@@ -79,9 +71,9 @@ impl SqsClient {
         &self,
         input: DeleteMessageBatchInputBuilder,
     ) -> Result<DeleteMessageBatchOutput, QueueError> {
-        match &self.direct {
+        match &self.parts.direct {
             Some(direct) => self.answered(direct.delete(built(input.build())?)).await,
-            None => self.answered(input.send_with(&self.sdk)).await,
+            None => self.answered(input.send_with(self.sdk())).await,
         }
     }
 
@@ -90,9 +82,9 @@ impl SqsClient {
         &self,
         input: ChangeMessageVisibilityBatchInputBuilder,
     ) -> Result<ChangeMessageVisibilityBatchOutput, QueueError> {
-        match &self.direct {
+        match &self.parts.direct {
             Some(direct) => self.answered(direct.change_visibility(built(input.build())?)).await,
-            None => self.answered(input.send_with(&self.sdk)).await,
+            None => self.answered(input.send_with(self.sdk())).await,
         }
     }
 
@@ -101,7 +93,7 @@ impl SqsClient {
         &self,
         QueueName { name, account }: &QueueName,
     ) -> Result<String, QueueError> {
-        let call = self.sdk.get_queue_url().queue_name(name);
+        let call = self.sdk().get_queue_url().queue_name(name);
         let answer = self.answered(call.set_queue_owner_aws_account_id(account.clone()).send()).await?;
         Ok(answer.queue_url.unwrap_or_default())
     }
@@ -129,7 +121,7 @@ impl SqsClient {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let used = self.credentials.as_ref().map(|credentials| (credentials, credentials.generation()));
+        let used = self.parts.credentials().map(|credentials| (credentials, credentials.generation()));
         let answer = tokio::time::timeout(limit, Box::pin(call)).await.map_err(|_| hung(limit))?;
         let error = match answer.map_err(|error| refusal(error, &self.place)) {
             Err(error) if error.refuses_credentials() => error,
@@ -201,8 +193,10 @@ mod tests {
         let url = format!("http://{}/1/orders", listener.local_addr().unwrap());
         let address = QueueAddress::parse(&url).unwrap();
         let direct = SqsClient::build(&SqsAccess::default(), &address).await.unwrap();
-        assert!(direct.direct.is_some());
-        let by_client = SqsClient { direct: None, ..direct.clone() };
+        assert!(direct.parts.direct.is_some());
+        let ClientParts { sdk, access, .. } = &*direct.parts;
+        let by_client = ClientParts { sdk: sdk.clone(), direct: None, access: access.clone() };
+        let by_client = SqsClient { parts: Arc::new(by_client), ..direct.clone() };
         let mut expected = sent_by(&by_client, &listener).await;
         for announced in ["amz-sdk-invocation-id", "amz-sdk-request"] {
             assert!(expected.headers.remove(announced), "{expected:?}");

@@ -6,6 +6,7 @@ mod convert;
 mod diagnosis;
 mod direct;
 mod moves;
+mod parts;
 
 #[cfg(all(any(test, fuzzing), feature = "cli"))]
 #[path = "../../../tests/fuzz/sqs.rs"]
@@ -132,7 +133,7 @@ impl SqsQueue {
     }
 
     async fn send_batch(&self, messages: &[OutgoingMessage]) -> BatchResult<MessageId> {
-        let mut call = self.client.sdk.send_message_batch().queue_url(&self.url);
+        let mut call = self.client.sdk().send_message_batch().queue_url(&self.url);
         for (position, message) in messages.iter().enumerate() {
             call = call.entries(built(convert::send_entry(position, message))?);
         }
@@ -143,7 +144,7 @@ impl SqsQueue {
     }
 
     async fn ask_attributes(&self) -> Result<QueueAttributes, QueueError> {
-        let call = self.client.sdk.get_queue_attributes().queue_url(&self.url);
+        let call = self.client.sdk().get_queue_attributes().queue_url(&self.url);
         let call = call.attribute_names(QueueAttributeName::All);
         let answer = self.client.answered(call.send()).await?;
         convert::description(&answer.attributes.unwrap_or_default())

@@ -15,7 +15,7 @@ const LISTED: i32 = 10;
 impl MessageMoves for SqsQueue {
     fn start<'a>(&'a self, request: &'a MoveRequest) -> BoxFuture<'a, Result<String, QueueError>> {
         let per_second = request.per_second.map(|rate| i32::try_from(rate.get()).unwrap_or(i32::MAX));
-        let call = self.client.sdk.start_message_move_task().source_arn(&request.dlq_arn);
+        let call = self.client.sdk().start_message_move_task().source_arn(&request.dlq_arn);
         let call = call.set_destination_arn(request.destination_arn.clone());
         let call = call.set_max_number_of_messages_per_second(per_second);
         async move {
@@ -26,7 +26,7 @@ impl MessageMoves for SqsQueue {
     }
 
     fn latest<'a>(&'a self, dlq_arn: &'a str) -> BoxFuture<'a, Result<Vec<MoveReport>, QueueError>> {
-        let call = self.client.sdk.list_message_move_tasks().source_arn(dlq_arn).max_results(LISTED);
+        let call = self.client.sdk().list_message_move_tasks().source_arn(dlq_arn).max_results(LISTED);
         async move {
             let answer = self.client.answered(call.send()).await?;
             Ok(answer.results.unwrap_or_default().into_iter().map(report).collect())
@@ -35,7 +35,7 @@ impl MessageMoves for SqsQueue {
     }
 
     fn cancel<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<u64, QueueError>> {
-        let call = self.client.sdk.cancel_message_move_task().task_handle(handle);
+        let call = self.client.sdk().cancel_message_move_task().task_handle(handle);
         async move {
             let answer = self.client.answered(call.send()).await?;
             Ok(count(answer.approximate_number_of_messages_moved))
