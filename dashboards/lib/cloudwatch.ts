@@ -178,10 +178,10 @@ function speed(): Row {
 }
 
 function tasks(): Row {
-  const calls = ofWorkers('calls', 'CallsRunning', 'Sum', 'calls');
-  const held = ofWorkers('held', 'MessagesHeld', 'Sum', 'held');
-  // A statistic adds up every line of the period, and each task prints one a minute.
-  const atOnce = ({ id, label }: Metric): Sum => ({ id: `${id}now`, expression: `${id} * 60 / PERIOD(${id})`, label });
+  const calls = ofWorkers('calls', 'CallsRunning', 'Average', 'calls');
+  const held = ofWorkers('held', 'MessagesHeld', 'Average', 'held');
+  // A sum would add up every line of the period, however many a task prints in it.
+  const ofAll = ({ id, label }: Metric): Sum => ({ id: `${id}now`, expression: `${id} * tasks`, label });
   const room: Sum = { id: 'room', expression: 'tasks * slots', label: 'slots' };
   return {
     question: 'Do the tasks suffice?',
@@ -193,8 +193,8 @@ function tasks(): Row {
       }),
       lines({
         title: 'Slots', unit: 'short', width: 6, colours: { calls: GOOD, held: PLAIN, slots: 'dark-blue' },
-        description: 'Calls of the handler that run, messages held, and slots of all tasks, where ecs.metrics_interval is 1m.',
-        metrics: [calls, held, TASKS, SLOTS], sums: [atOnce(calls), atOnce(held), room],
+        description: 'Calls of the handler that run, messages held, and slots: the average of a task times the tasks.',
+        metrics: [calls, held, TASKS, SLOTS], sums: [ofAll(calls), ofAll(held), room],
       }),
       lines({
         title: 'CPU', unit: 'percent', width: 6, colours: { average: 'light-blue', most: 'dark-blue' },

@@ -33,6 +33,21 @@ pub(super) struct Scope {
     pub namespace: String,
     /// The properties of each line, for readers of the log; as dimensions they would cost a metric each.
     pub properties: Map<String, Value>,
+    /// The interval between two lines of a queue.
+    pub interval: Duration,
+}
+
+/// The resolution of CloudWatch's metrics unless they are stored with a higher one.
+const STANDARD_RESOLUTION: Duration = Duration::from_mins(1);
+
+impl Scope {
+    /// The declaration of a metric; an alarm can read lines that come more often than each minute by themselves.
+    fn declaration(&self, name: &str, unit: &str) -> Value {
+        if self.interval < STANDARD_RESOLUTION {
+            return json!({ "Name": name, "Unit": unit, "StorageResolution": 1 });
+        }
+        json!({ "Name": name, "Unit": unit })
+    }
 }
 
 /// The input of one queue's scaling, measured from one line to the next.
@@ -77,7 +92,7 @@ impl Meter {
     ///
     /// `SecondsPerMessage` is that of the last interval in which a message ended, absent before the first one; what runs
     /// for longer than usual counts.
-    /// `BacklogSeconds` is absent while the number of messages is not known.
+    /// `BacklogSeconds` and the counts of messages are absent while these are not known.
     pub(super) fn line(&mut self, scope: &Scope, at: SystemTime) -> String {
         let (work, now) = (self.work.update(), Instant::now());
         let mut values = vec![
@@ -92,6 +107,9 @@ impl Meter {
         values.extend(seconds_per_message.map(|average| ("SecondsPerMessage", "Seconds", json!(average))));
         let backlog = self.depth.backlog_seconds();
         values.extend(backlog.map(|backlog| ("BacklogSeconds", "Seconds", json!(backlog))));
+        let counts = self.depth.counts();
+        values.extend(counts.map(|counts| ("MessagesWaiting", "Count", json!(counts.visible))));
+        values.extend(counts.map(|counts| ("MessagesInFlight", "Count", json!(counts.in_flight))));
         values.extend(self.troubles(now));
         self.document(scope, at, &values).to_string()
     }
@@ -117,8 +135,7 @@ impl Meter {
     }
 
     fn document(&self, scope: &Scope, at: SystemTime, values: &[(&str, &str, Value)]) -> Value {
-        let metrics: Vec<_> =
-            values.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
+        let metrics: Vec<_> = values.iter().map(|(name, unit, _)| scope.declaration(name, unit)).collect();
         let directive =
             json!({ "Namespace": scope.namespace, "Dimensions": [[DIMENSION]], "Metrics": metrics });
         let milliseconds = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
@@ -204,7 +221,7 @@ async fn print_lines(signal: ScalingSignal, meters: Meters) {
     let mut ticks = interval_at(Instant::now() + every.min(FIRST_LINE), every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let properties = properties(signal.metadata.as_ref()).await;
-    let scope = Scope { namespace: signal.namespace, properties };
+    let scope = Scope { namespace: signal.namespace, properties, interval: every };
     loop {
         ticks.tick().await;
         for meter in meters.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
@@ -270,6 +287,7 @@ mod tests {
         let scope = Scope {
             namespace: "Longshore".to_owned(),
             properties: Map::from_iter([("TaskArn".to_owned(), "arn".into())]),
+            interval: Duration::from_mins(1),
         };
         let text = meter.line(&scope, UNIX_EPOCH + Duration::from_secs(1_700_000_000));
         assert!(!text.contains('\n'), "one event, one line");
@@ -397,9 +415,21 @@ mod tests {
         depth.worked(Some(4.0));
         let document = line(&mut meter);
         assert_eq!(document["BacklogSeconds"], 20.0);
+        assert_eq!((&document["MessagesWaiting"], &document["MessagesInFlight"]), (&json!(7), &json!(3)));
         let named = document["_aws"]["CloudWatchMetrics"][0]["Metrics"].to_string();
         assert!(named.contains("BacklogSeconds"), "{named}");
         tokio::time::advance(Duration::from_secs(91)).await;
-        assert!(line(&mut meter).get("BacklogSeconds").is_none(), "it is stale");
+        let stale = line(&mut meter);
+        for name in ["BacklogSeconds", "MessagesWaiting", "MessagesInFlight"] {
+            assert!(stale.get(name).is_none(), "{name} is stale");
+        }
+    }
+
+    #[test]
+    fn lines_that_come_more_often_than_each_minute_are_of_high_resolution() {
+        let declared = |interval| Scope { interval, ..Scope::default() }.declaration("CallsRunning", "Count");
+        let standard = json!({ "Name": "CallsRunning", "Unit": "Count" });
+        assert_eq!(declared(Duration::from_mins(1)), standard);
+        assert_eq!(declared(Duration::from_secs(59))["StorageResolution"], 1);
     }
 }
