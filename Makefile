@@ -218,7 +218,7 @@ page-pictures: $(WORKER) ## take the pictures of the live page in docs/page anew
 	mkdir -p docs/page
 	python3 tests/browser/page.py $(PROGRAM) --pictures docs/page
 
-simulate-scaling: deploy/node_modules/ready ## run the template's scaling, the CDK's pattern and KEDA on the traces of deploy/sim, and write the tables of docs/scaling.md anew
+simulate-scaling: deploy/node_modules/ready ## run the template's scaling, the CDK's pattern and KEDA on the traces of deploy/sim, and write the tables of docs/scaling-simulation.md anew
 	cd deploy && npm run --silent simulate
 
 deploy-template: deploy/node_modules/ready ## write the templates of deploy/stacks anew

@@ -20,6 +20,9 @@ export interface Load {
   readonly backlogTarget: number;
 }
 
+/** Seconds between two lines of a worker's metrics, and between two looks at its queue's counts. */
+export const LINE_SECONDS = 10;
+
 /** The service by the names that its metrics have. */
 export interface ServiceNames {
   readonly clusterName: string;
@@ -45,7 +48,24 @@ export function tasks({ clusterName, serviceName }: ServiceNames): Query {
 
 /** Seconds of work that a message takes, as the workers measure it. */
 export function measured(queue: string): Query {
-  return { id: 'measured', metric: { namespace: 'Longshore', metricName: 'SecondsPerMessage', dimensions: { QueueName: queue } }, stat: 'Average' };
+  return { id: 'measured', metric: byWorkers(queue, 'SecondsPerMessage'), stat: 'Average' };
+}
+
+const byWorkers = (queue: string, metricName: string): Metric => ({ namespace: 'Longshore', metricName, dimensions: { QueueName: queue } });
+
+/**
+ * How many tasks a queue lacks by the counts that the workers ask SQS for themselves, which come within seconds.
+ *
+ * While messages wait every slot is taken: those in flight are the slots that there are, so that no other metric is needed.
+ */
+export function missingInBurst({ queueName, concurrency, backlogTarget }: Load): Query[] {
+  return [
+    { id: 'waiting', metric: byWorkers(queueName, 'MessagesWaiting'), stat: 'Average' },
+    { id: 'running', metric: byWorkers(queueName, 'MessagesInFlight'), stat: 'Average' },
+    measured(queueName),
+    { id: 'slots', expression: `waiting * measured / ${asText(backlogTarget)} - running` },
+    { id: 'missing', expression: `IF(waiting > 0 AND running > 0 AND measured > 0, IF(slots > waiting, waiting, slots) / ${asText(concurrency)})` },
+  ];
 }
 
 /** How many tasks could finish what waits within the target. */
@@ -71,12 +91,16 @@ export function missingTasks(load: Load, service: ServiceNames): Query[] {
   ];
 }
 
-/** How many tasks have nothing to do, if each of the others fills its slots of the queue that needs the most of them. */
-export function spareTasks(loads: readonly Load[], service: ServiceNames): Query[] {
+/**
+ * How many tasks beyond the fewest have nothing to do, if each of the others fills its slots of the queue that needs the most of them.
+ *
+ * A fleet that has the fewest has none to spare, so that a burst finds no minutes in which some were.
+ */
+export function spareTasks(loads: readonly Load[], service: ServiceNames, minTasks: number): Query[] {
   const suffix = (index: number) => (index === 0 ? '' : String(index + 1));
   const metrics = loads.flatMap(({ queueName }, index) => [visible(queueName, `visible${suffix(index)}`), inflight(queueName, `inflight${suffix(index)}`)]);
   const needed = loads.map(({ concurrency }, index) => `(visible${suffix(index)} + inflight${suffix(index)}) / ${asText(concurrency)}`);
-  const most = needed.reduce((larger, next) => `IF(${larger} > ${next}, ${larger}, ${next})`);
+  const most = [...needed, asText(minTasks)].reduce((larger, next) => `IF(${larger} > ${next}, ${larger}, ${next})`);
   const known = loads.map((_, index) => `visible${suffix(index)} >= 0 AND `).join('');
   return [...metrics, tasks(service), { id: 'spare', expression: `IF(${known}tasks > 0, tasks - ${most})` }];
 }
@@ -84,12 +108,14 @@ export function spareTasks(loads: readonly Load[], service: ServiceNames): Query
 /**
  * 1 while messages wait, or have come, and there is no task.
  *
- * SQS may send no metrics for fifteen minutes after six hours of idleness: what else says that messages come wakes the fleet.
+ * SQS may send no metrics for fifteen minutes after six hours of idleness: what else says that messages come wakes the fleet. A worker
+ * that prints is a task whatever ECS says, or does not say for a while.
  */
 export function waitingForNobody(loads: readonly Load[], service: ServiceNames, arrivals: readonly Metric[]): Query[] {
   const waiting = loads.map(({ queueName }, index) => visible(queueName, index === 0 ? 'visible' : `visible${index + 1}`));
   const coming = arrivals.map((metric, index) => ({ id: `arrivals${index + 1}`, metric, stat: 'Sum' }));
-  return [...waiting, ...coming, tasks(service), { id: 'waiting', expression: `IF(${total([...waiting, ...coming])} > 0, 1, 0) - tasks` }];
+  const alive = { id: 'alive', metric: byWorkers(loads[0]?.queueName ?? '', 'Concurrency'), stat: 'Maximum' };
+  return [...waiting, ...coming, tasks(service), alive, { id: 'waiting', expression: `IF(${total([...waiting, ...coming])} > 0, 1, 0) - tasks - alive` }];
 }
 
 /** The sum of these as an expression. */

@@ -10,7 +10,7 @@ export interface AlarmSettings {
   readonly name: string;
   /** The last one is compared. */
   readonly queries: readonly Query[];
-  /** Minutes of a data point. */
+  /** Seconds of a data point. */
   readonly period: number;
   readonly isBreaching: (value: number) => boolean;
   readonly threshold: number;
@@ -24,6 +24,9 @@ export type State = 'OK' | 'ALARM' | 'INSUFFICIENT_DATA';
 
 /** CloudWatch looks at more data points than it evaluates: five for three in the guide's example. */
 const FURTHER_POINTS = 2;
+const MINUTE = 60;
+/** The second of each minute in which alarms are evaluated; those of high resolution are each ten seconds. */
+const EVALUATED_AT = 15;
 
 /** An alarm with its state. */
 export class Alarm {
@@ -40,16 +43,18 @@ export class Alarm {
     this.expressions = new Map(settings.queries.flatMap((query) => ('expression' in query ? [[query.id, parse(query.expression)] as const] : [])));
   }
 
-  /** Evaluates at this second; says whether it acts, which it does once a period while it is in alarm. */
+  /** Evaluates at this second, if it does then; says whether it acts, which it does once a minute or a period while it is in alarm. */
   evaluate(now: number): boolean {
     const { period, evaluationPeriods } = this.settings;
-    const newest = Math.floor(now / 60 / period);
+    const every = period < MINUTE ? 10 : MINUTE;
+    if (now % every !== EVALUATED_AT % every) return false;
+    const newest = Math.floor(now / period);
     const points = this.series(newest - evaluationPeriods - FURTHER_POINTS, newest, now);
     const existing = points.filter((value) => value !== undefined);
     this.evaluated = existing.slice(-evaluationPeriods);
     const before = this.state;
     this.state = this.stateOf(points);
-    return this.state === 'ALARM' && (before !== 'ALARM' || Math.floor(now / 60) % period === 0);
+    return this.state === 'ALARM' && (before !== 'ALARM' || now % Math.max(period, MINUTE) < every);
   }
 
   /** The values of the periods from `first` to before `end`. */

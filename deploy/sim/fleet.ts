@@ -1,4 +1,5 @@
 // An ECS service of workers: tasks start, run calls, are protected while long ones run, drain and stop.
+import { LINE_SECONDS } from '../lib/metrics.ts';
 import type { Message, Queue } from './queue.ts';
 import { WorkAverage } from './signal.ts';
 import type { Trace } from './trace.ts';
@@ -6,7 +7,8 @@ import type { Trace } from './trace.ts';
 const START_SECONDS = 60;
 const DRAIN_SECONDS = 110;
 const PROTECT_AFTER = 10;
-const LINE_SECONDS = 60;
+/** A look is so long before the next line: either, on average. */
+const LOOK_BEFORE = 5;
 
 interface Call {
   readonly message: Message;
@@ -14,10 +16,19 @@ interface Call {
   readonly ends: number;
 }
 
+/** What a task prints. */
+export interface Line {
+  readonly secondsPerMessage: number | undefined;
+  /** The queue's counts, as they were when the task looked. */
+  readonly waiting: number;
+  readonly inFlight: number;
+}
+
 interface Task {
   readonly startedAt: number;
   readonly runsFrom: number;
   readonly work: WorkAverage;
+  seen: Pick<Line, 'waiting' | 'inFlight'>;
   calls: Call[];
   drainsUntil?: number;
 }
@@ -63,10 +74,12 @@ export class Fleet {
     this.paidSeconds += this.tasks.length;
   }
 
-  /** The seconds per message that the tasks print in this second. */
-  lines(): number[] {
-    const due = this.tasks.filter(({ runsFrom, startedAt }) => runsFrom < this.now && (this.now - startedAt) % LINE_SECONDS === 0);
-    return due.map(({ work, calls }) => work.line(calls.map(({ began }) => this.now - began), this.now)).filter((value) => value !== undefined);
+  /** What the tasks print in this second. */
+  lines(): Line[] {
+    const { waiting, inFlight } = this.queue;
+    const at = (before: number) => this.tasks.filter(({ runsFrom, startedAt }) => runsFrom < this.now && (this.now + before - startedAt) % LINE_SECONDS === 0);
+    for (const each of at(LOOK_BEFORE)) each.seen = { waiting, inFlight };
+    return at(0).map(({ work, calls, seen }) => ({ secondsPerMessage: work.line(calls.map(({ began }) => this.now - began), this.now), ...seen }));
   }
 
   private endCalls(each: Task): void {
@@ -116,5 +129,5 @@ export class Fleet {
 }
 
 function task(startedAt: number, runsFrom: number): Task {
-  return { startedAt, runsFrom, work: new WorkAverage(runsFrom), calls: [] };
+  return { startedAt, runsFrom, work: new WorkAverage(runsFrom), seen: { waiting: 0, inFlight: 0 }, calls: [] };
 }

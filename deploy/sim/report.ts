@@ -1,8 +1,8 @@
-// Writes the tables of docs/scaling.md anew: `npm run simulate`.
+// Writes the tables of docs/scaling-simulation.md anew: `npm run simulate`.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { byLateness, compared, traces } from './tables.ts';
 
-const PAGE = '../docs/scaling.md';
+const PAGE = '../docs/scaling-simulation.md';
 
 function replace(page: string, name: string, text: string): string {
   const place = new RegExp(`(?<=<!-- ${name} -->\n)[\\s\\S]*?(?=<!-- end of ${name} -->)`);

@@ -15,9 +15,6 @@ import type { Trace } from './trace.ts';
 
 type Template = Record<string, unknown>;
 
-/** The second of each minute in which CloudWatch evaluates alarms. */
-const EVALUATED_AT = 15;
-
 /** This deployment's template, with the settings that the trace needs. */
 export function longshore(reading: Reading = 'missing'): Scaling {
   return fromTemplate(once(longshoreTemplate), reading);
@@ -41,7 +38,6 @@ function fromTemplate(templateFor: (trace: Trace) => Template, reading: Reading)
     const rules = rulesOf(templateFor(trace), target, store, reading);
     return {
       pass(now) {
-        if (now % 60 !== EVALUATED_AT) return;
         for (const { alarm, policy } of rules) if (alarm.evaluate(now)) policy.invoke(now, alarm.evaluated, alarm.settings.threshold);
       },
     };

@@ -1,8 +1,8 @@
 // One run: a trace through a queue and a fleet that a scaler sizes by the metrics that it can see.
 import { ScalableTarget } from './auto_scaling.ts';
 import { CloudWatch } from './cloudwatch.ts';
-import { Fleet } from './fleet.ts';
-import { LATENESS, type LatenessName } from './lateness.ts';
+import { Fleet, type Line } from './fleet.ts';
+import { LATENESS, type LatenessName, type Source } from './lateness.ts';
 import { type Message, Queue } from './queue.ts';
 import type { Trace } from './trace.ts';
 
@@ -51,10 +51,11 @@ export function simulate(trace: Trace, scaling: Scaling, lateness: LatenessName)
   return { trace, messages, target, paidSeconds: fleet.paidSeconds, left: queue.waiting + queue.inFlight };
 }
 
-/** Publishes each minute what AWS and the workers publish. */
+/** Publishes what AWS publishes each minute, and what the workers print. */
 class Metrics {
   private requests = 0;
-  private lines: number[] = [];
+  private lines: Line[] = [];
+  private newest: Line[] = [];
   private calledAt = 0;
   private publishesFrom = 0;
 
@@ -67,9 +68,10 @@ class Metrics {
 
   pass(now: number, sent: number): void {
     this.requests += sent;
-    this.lines.push(...this.fleet.lines());
+    this.newest.push(...this.fleet.lines());
     if (sent > 0 || this.fleet.running > 0) this.called(now);
-    if (now % 60 === 59) this.publish(Math.floor(now / 60), now);
+    if (now % 10 === 9) this.publishLines(now - 9);
+    if (now % 60 === 59) this.publish(now - 59, now);
   }
 
   private called(now: number): void {
@@ -77,24 +79,44 @@ class Metrics {
     this.calledAt = now;
   }
 
-  private publish(minute: number, now: number): void {
-    const { store, queue, fleet } = this;
+  /** The same lines are the points of ten seconds, which come by themselves, and of the minute. */
+  private publishLines(at: number): void {
+    for (const [name, value] of averages(this.newest)) this.store.publish('soon', `Longshore ${name} by ten seconds`, at, 10, value);
+    this.lines.push(...this.newest);
+    this.newest = [];
+  }
+
+  private publish(at: number, now: number): void {
+    const { queue, fleet } = this;
+    const publish = (source: Source, metric: string, value: number) => this.store.publish(source, metric, at, 60, value);
     if (now - this.calledAt <= IDLE_SECONDS && now >= this.publishesFrom) {
-      store.publish('sqs', 'AWS/SQS ApproximateNumberOfMessagesVisible', minute, queue.waiting);
-      store.publish('sqs', 'AWS/SQS ApproximateAgeOfOldestMessage', minute, queue.age(now));
+      publish('sqs', 'AWS/SQS ApproximateNumberOfMessagesVisible', queue.waiting);
+      publish('sqs', 'AWS/SQS ApproximateAgeOfOldestMessage', queue.age(now));
       // SQS reports this one only while there are such messages.
-      if (queue.inFlight > 0) store.publish('sqs', 'AWS/SQS ApproximateNumberOfMessagesNotVisible', minute, queue.inFlight);
+      if (queue.inFlight > 0) publish('sqs', 'AWS/SQS ApproximateNumberOfMessagesNotVisible', queue.inFlight);
     }
-    if (this.requests > 0) store.publish('api', 'AWS/ApiGateway Count', minute, this.requests);
-    if (this.lines.length > 0) store.publish('worker', 'Longshore SecondsPerMessage', minute, average(this.lines));
+    if (this.requests > 0) publish('api', 'AWS/ApiGateway Count', this.requests);
+    for (const [name, value] of averages(this.lines)) publish('worker', `Longshore ${name}`, value);
     // Whether ECS reports services without tasks is not documented: here it does not.
-    if (this.target.capacity > 0) store.publish('ecs', 'ECS/ContainerInsights DesiredTaskCount', minute, this.target.capacity);
+    if (this.target.capacity > 0) publish('ecs', 'ECS/ContainerInsights DesiredTaskCount', this.target.capacity);
     if (fleet.running > 0) {
-      store.publish('ecs', 'ECS/ContainerInsights RunningTaskCount', minute, fleet.running);
-      store.publish('ecs', 'AWS/ECS CPUUtilization', minute, CPU_PERCENT * fleet.busyShare);
+      publish('ecs', 'ECS/ContainerInsights RunningTaskCount', fleet.running);
+      publish('ecs', 'AWS/ECS CPUUtilization', CPU_PERCENT * fleet.busyShare);
     }
     [this.requests, this.lines] = [0, []];
   }
 }
 
-const average = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+/** The averages of the metrics of these lines that have a value. */
+function averages(lines: readonly Line[]): (readonly [string, number])[] {
+  const values: Readonly<Record<string, (number | undefined)[]>> = {
+    SecondsPerMessage: lines.map(({ secondsPerMessage }) => secondsPerMessage),
+    Concurrency: lines.map(() => 1),
+    MessagesWaiting: lines.map(({ waiting }) => waiting),
+    MessagesInFlight: lines.map(({ inFlight }) => inFlight),
+  };
+  return Object.entries(values).flatMap(([name, all]) => {
+    const known = all.filter((value) => value !== undefined);
+    return known.length === 0 ? [] : [[name, known.reduce((sum, value) => sum + value, 0) / known.length] as const];
+  });
+}

@@ -1,6 +1,6 @@
-// The tables of docs/scaling.md: every trace, late or not, beside the CDK's pattern and KEDA.
+// The tables of docs/scaling-simulation.md: every trace, late or not, beside the CDK's pattern and KEDA.
 import { LATENESS, type LatenessName } from './lateness.ts';
-import { measure, type Result } from './result.ts';
+import { averageOf, measure, type Result } from './result.ts';
 import { cdkPattern, keda, longshore } from './scalers.ts';
 import { type Scaling, simulate } from './simulate.ts';
 import { TRACES, type Trace } from './trace.ts';
@@ -20,7 +20,7 @@ export function traces(): string {
 /** Each trace by each scaler, with metrics a minute late. */
 export function compared(): string {
   const rows = TRACES.flatMap((trace) => Object.keys(SCALERS).map((name) => row(trace, name)));
-  return ['| trace | scaled by | task-minutes | of the work | wait p50 | p99 | reversals | most tasks | all done |', '|---|---|---|---|---|---|---|---|---|', ...rows].join('\n');
+  return ['| trace | scaled by | task-minutes | of the work | of whole tasks | wait p50 | p99 | reversals | most tasks | burst drained: average, longest |', '|---|---|---|---|---|---|---|---|---|---|', ...rows].join('\n');
 }
 
 /** One row of that table. */
@@ -28,16 +28,13 @@ export function row(trace: Trace, name: string): string {
   return `| ${trace.name} | ${name} | ${cells(run(trace, SCALERS[name] as Scaling, 'a minute late'))} |`;
 }
 
-function cells({ taskMinutes, neededMinutes, waitP50, waitP99, reversals, mostTasks, lastEndedAt }: Result): string {
-  const done = lastEndedAt === undefined ? '–' : clock(lastEndedAt);
-  return [taskMinutes, (taskMinutes / neededMinutes).toFixed(2), `${waitP50} s`, `${waitP99} s`, reversals, mostTasks, done].join(' | ');
+function cells(result: Result): string {
+  const { taskMinutes, neededMinutes, wholeMinutes, waitP50, waitP99, reversals, mostTasks, drained } = result;
+  const average = drained.length === 0 ? '–' : `${averageOf(drained)} s, ${Math.max(...drained)} s`;
+  return [taskMinutes, share(taskMinutes, neededMinutes), share(taskMinutes, wholeMinutes), `${waitP50} s`, `${waitP99} s`, reversals, mostTasks, average].join(' | ');
 }
 
-/** Hours, minutes and seconds. */
-function clock(seconds: number): string {
-  const parts = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((part) => String(Math.floor(part)).padStart(2, '0'));
-  return parts.join(':');
-}
+const share = (part: number, whole: number) => (part / whole).toFixed(2);
 
 /** Each trace by this deployment, for each way in which metrics come. */
 export function byLateness(): string {
@@ -50,4 +47,4 @@ export function byLateness(): string {
   return [`| metrics | ${TRACES.map(({ name }) => name).join(' | ')} |`, `|---|${TRACES.map(() => '---|').join('')}`, ...rows].join('\n');
 }
 
-const brief = ({ taskMinutes, neededMinutes, waitP99, reversals }: Result) => `${(taskMinutes / neededMinutes).toFixed(2)}, ${waitP99} s, ${reversals}`;
+const brief = ({ taskMinutes, neededMinutes, waitP99, reversals }: Result) => `${share(taskMinutes, neededMinutes)}, ${waitP99} s, ${reversals}`;

@@ -48,7 +48,7 @@ export function rulesOf(template: Record<string, unknown>, target: ScalableTarge
     const queries: Query[] = custom ? custom.Metrics.map(queryOf) : [{ id: 'cpu', metric: CPU }];
     const policy = new TargetTracking(target, targetValue, { out: tracking.ScaleOutCooldown ?? DEFAULT_COOLDOWN, in: tracking.ScaleInCooldown ?? DEFAULT_COOLDOWN });
     const watch = (name: string, { points, share }: { points: number; share: number }, isBreaching: (value: number) => boolean): Rule => {
-      const settings = { name: `${id} ${name}`, queries, period: 1, isBreaching, threshold: share * targetValue, treatMissingData: 'missing' } as const;
+      const settings = { name: `${id} ${name}`, queries, period: 60, isBreaching, threshold: share * targetValue, treatMissingData: 'missing' } as const;
       return { alarm: new Alarm({ ...settings, evaluationPeriods: points, datapointsToAlarm: points }, store, reading), policy };
     };
     const { HIGH, LOW } = TargetTracking;
@@ -69,7 +69,7 @@ export function alarmOf(alarm: any): AlarmSettings {
   return {
     name: alarm.AlarmName ?? 'unnamed',
     queries: metrics.map(queryOf),
-    period: seconds / 60,
+    period: seconds,
     isBreaching: (value) => compare(value, alarm.Threshold),
     threshold: alarm.Threshold,
     evaluationPeriods: alarm.EvaluationPeriods,
@@ -81,7 +81,8 @@ export function alarmOf(alarm: any): AlarmSettings {
 function queryOf({ Id, Expression, MetricStat }: any): Query {
   if (Expression !== undefined) return { id: Id, expression: Expression };
   const { Namespace, MetricName, Dimensions = [] } = MetricStat.Metric;
+  const resolution = MetricStat.Period < 60 ? ' by ten seconds' : '';
   // The two APIs publish the count of their requests under one name each.
   const api = Dimensions.some(({ Name }: { Name: string }) => Name === 'ApiId') ? ' of the HTTP API' : '';
-  return { id: Id, metric: `${Namespace} ${MetricName}${api}` };
+  return { id: Id, metric: `${Namespace} ${MetricName}${api}${resolution}` };
 }

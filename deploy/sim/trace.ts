@@ -23,6 +23,8 @@ export interface Trace {
   /** Whether calls may outlast a stop, so that tasks ask for protection. */
   readonly isLong: boolean;
   readonly arrivals: readonly Arrival[];
+  /** When bursts begin, each of which has ended before the next. */
+  readonly bursts?: readonly number[];
 }
 
 const HOUR = 3600;
@@ -40,6 +42,12 @@ function burst(count: number, at: number, seconds: number): Arrival[] {
   return Array.from({ length: count }, (_, index) => ({ at: at + Math.floor((10 * index) / count), seconds }));
 }
 
+/** Bursts of one kind with the fleet that they are for. */
+function bursts(name: string, description: string, count: number, seconds: number): Trace {
+  const starts = Array.from({ length: 6 }, (_, index) => 720 + index * (HOUR + 10));
+  return trace(name, description, starts.flatMap((at) => burst(count, at, seconds)), { bursts: starts });
+}
+
 function trace(name: string, description: string, arrivals: Arrival[], rest: Partial<Trace> = {}): Trace {
   const sorted = arrivals.toSorted((a, b) => a.at - b.at);
   return { name, description, hours: 6, concurrency: 16, minTasks: 1, maxTasks: 10, isLong: false, ...rest, arrivals: sorted };
@@ -53,9 +61,9 @@ export const TRACES: readonly Trace[] = [
   trace('steady, 1 s', '40 messages a second of 1 s', poisson(40, 0, 6 * HOUR, 1, 2)),
   trace('steady, 2 min', '0.3 messages a second of 2 minutes', poisson(0.3, 0, 6 * HOUR, 120, 3), { isLong: true }),
   trace('by the hour', '1 message a second of 30 s in one hour, 3 in the next', [0, 1, 2, 3, 4, 5].flatMap((hour) => poisson(hourly(hour), hour * HOUR, (hour + 1) * HOUR, 30, 10 + hour))),
-  trace('bursts, 2 s', '6,000 messages of 2 s at once, three times', [0.2, 2, 4].flatMap((hour) => burst(6000, hour * HOUR, 2))),
-  trace('bursts, 20 s', '3,000 messages of 20 s at once, twice', [0.2, 3].flatMap((hour) => burst(3000, hour * HOUR, 20))),
-  trace('long jobs', 'twelve jobs of 2 hours at once, in tasks of 4 slots', burst(12, 600, 2 * HOUR), { concurrency: 4, isLong: true }),
+  bursts('bursts, 2 s', '6,000 messages of 2 s at once, each hour 10 s later in its minute', 6000, 2),
+  bursts('bursts, 20 s', '3,000 messages of 20 s at once, each hour 10 s later in its minute', 3000, 20),
+  trace('long jobs', 'twelve jobs of 2 hours at once, in tasks of 4 slots', burst(12, 600, 2 * HOUR), { concurrency: 4, isLong: true, bursts: [600] }),
   trace('poison storm', '2 messages a second of 5 s; for ten minutes 5 more a second that always fail, after 2 s', [
     ...poisson(2, 0, 6 * HOUR, 5, 4),
     ...poisson(5, HOUR, HOUR + 600, 2, 5).map((arrival) => ({ ...arrival, isPoison: true })),

@@ -13,7 +13,7 @@ const _ = undefined;
 const CONCURRENCY = 16;
 const BACKLOG_TARGET = 60;
 const MAX_TASKS = 10;
-const SCALING = ['OutAlarm', 'InAlarm', 'FromZeroAlarm'];
+const SCALING = ['OutAlarm', 'BurstAlarm', 'InAlarm', 'FromZeroAlarm'];
 const watched = {
   name: '',
   load: { queueName: 'queue', concurrency: CONCURRENCY, backlogTarget: BACKLOG_TARGET },

@@ -13,7 +13,7 @@ import { templateOf } from './template_of.ts';
 const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
 const OPERATIONS = file('docs/operations.md');
 const SECURITY = file('docs/security.md');
-const PAGES = ['docs/operations.md', 'docs/security.md', 'docs/check.md', 'docs/ecs.md', 'docs/scaling.md', 'deploy/README.md'];
+const PAGES = ['docs/operations.md', 'docs/security.md', 'docs/check.md', 'docs/ecs.md', 'docs/scaling.md', 'docs/scaling-simulation.md', 'deploy/README.md'];
 /** The names in dashboards/alerts.yaml, where several rules may share one. */
 const ALERTS = [...new Set([...file('dashboards/alerts.yaml').matchAll(/^ *- alert: (\w+)$/gm)].map(([, name = '']) => name))];
 

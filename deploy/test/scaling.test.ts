@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { STACKS } from '../app/names.ts';
-import { type Load, missingTasks, spareTasks, waitingForNobody } from '../lib/metrics.ts';
+import { type Load, missingInBurst, missingTasks, spareTasks, waitingForNobody } from '../lib/metrics.ts';
 import type { Series } from '../sim/metric_math.ts';
 import { calculate } from './calculate.ts';
 import { SHAPES } from './shapes.ts';
@@ -15,7 +15,7 @@ const API = { namespace: 'AWS/ApiGateway', metricName: 'Count' };
 
 const load = (concurrency = 16, backlogTarget = 60, queueName = 'queue') => ({ queueName, concurrency, backlogTarget });
 const missing = (of: Load, metrics: Record<string, Series>) => calculate(missingTasks(of, SERVICE), metrics);
-const spare = (metrics: Record<string, Series>, loads = [load()]) => calculate(spareTasks(loads, SERVICE), metrics);
+const spare = (metrics: Record<string, Series>, loads = [load()], minTasks = 1) => calculate(spareTasks(loads, SERVICE, minTasks), metrics);
 const waiting = (metrics: Record<string, Series>, loads = [load()]) => calculate(waitingForNobody(loads, SERVICE, [API, API]), metrics);
 
 describe('the tasks that are missing', () => {
@@ -37,9 +37,32 @@ describe('the tasks that are missing', () => {
   it('are not counted while nothing waits', () => assert.deepEqual(missing(load(), { visible: [0], inflight: [9], measured: [2], tasks: [1] }), [_]));
 });
 
+describe('the tasks that a burst lacks, as the workers see it', () => {
+  const inBurst = (metrics: Record<string, Series>, of = load()) => calculate(missingInBurst(of), metrics);
+
+  it('are those of the other sum once every slot is taken', () => {
+    assert.deepEqual(inBurst({ waiting: [11_520], running: [160], measured: [2] }), [14]);
+    assert.deepEqual(inBurst({ waiting: [8], running: [4], measured: [7200] }, load(4)), [2]);
+  });
+
+  it('are none while the slots that there are start what waits in time', () => {
+    assert.deepEqual(inBurst({ waiting: [20], running: [64], measured: [30] }), [-54 / 16]);
+  });
+
+  it('are not known without a count or the measurement, nor while no slot is taken', () => {
+    const metrics = { waiting: [_, 500, 500, 500, 0], running: [16, _, 16, 0, 16], measured: [30, 30, _, 30, 30] };
+    assert.deepEqual(inBurst(metrics), [_, _, _, _, _]);
+  });
+});
+
 describe('the tasks that are spare', () => {
   it('are those that no message needs, running or waiting', () => {
     assert.deepEqual(spare({ visible: [0, 0, 16], inflight: [60, 64, 32], tasks: [5, 5, 5] }), [1.25, 1, 2]);
+  });
+
+  it('are none of the fewest', () => {
+    const idle = { visible: [0, 0], inflight: [_, 0], tasks: [3, 2] };
+    assert.deepEqual([spare(idle, [load()], 3), spare(idle, [load()], 0)], [[0, -1], [3, 2]]);
   });
 
   it('are what the queue that needs the most leaves over', () => {
@@ -54,15 +77,19 @@ describe('the tasks that are spare', () => {
 
 describe('a fleet of none', () => {
   it('is woken by a message that waits, whether ECS reports no tasks or nothing', () => {
-    assert.deepEqual(waiting({ visible: [1, 5], arrivals1: [_, _], arrivals2: [_, _], tasks: [0, _] }), [1, 1]);
+    assert.deepEqual(waiting({ visible: [1, 5], arrivals1: [_, _], arrivals2: [_, _], tasks: [0, _], alive: [_, _] }), [1, 1]);
   });
 
   it('is woken by a request to either API while SQS is silent', () => {
-    assert.deepEqual(waiting({ visible: [_, _, _], arrivals1: [1, _, _], arrivals2: [_, 3, _], tasks: [_, _, _] }), [1, 1, _]);
+    assert.deepEqual(waiting({ visible: [_, _, _], arrivals1: [1, _, _], arrivals2: [_, 3, _], tasks: [_, _, _], alive: [_, _, _] }), [1, 1, _]);
   });
 
   it('is not woken by nothing, and no fleet of one or more is', () => {
-    assert.deepEqual(waiting({ visible: [0, 9], arrivals1: [0, 9], arrivals2: [0, 9], tasks: [0, 1] }), [0, 0]);
+    assert.deepEqual(waiting({ visible: [0, 9], arrivals1: [0, 9], arrivals2: [0, 9], tasks: [0, 1], alive: [_, _] }), [0, 0]);
+  });
+
+  it('is not woken because ECS is silent while a worker prints', () => {
+    assert.deepEqual(waiting({ visible: [9], arrivals1: [9], arrivals2: [_], tasks: [_], alive: [16] }), [-15]);
   });
 });
 
@@ -74,6 +101,15 @@ describe('the policies', () => {
     for (const { MetricIntervalLowerBound: from = 0, MetricIntervalUpperBound: to, ScalingAdjustment: added } of policy('Out').StepAdjustments) {
       assert.ok(to === undefined || (added >= to && added <= 2.5 * Math.max(from, 1)), `${from} to ${to}: ${added}`);
     }
+  });
+
+  it('ask by two alarms with one cooldown, of which one reads what the workers print each ten seconds', () => {
+    for (const id of ['OutAlarm', 'BurstAlarm']) assert.deepEqual([template.resource(id).AlarmActions, template.resource(id).Threshold], [[{ Ref: 'Out' }], 0.01], id);
+    const metrics = template.resource('BurstAlarm').Metrics.flatMap(({ MetricStat }: any) => (MetricStat === undefined ? [] : [MetricStat]));
+    for (const { Metric, Period } of metrics) assert.deepEqual([Metric.Namespace, Period], ['Longshore', 10]);
+    const [{ Environment }] = template.only('AWS::ECS::TaskDefinition').ContainerDefinitions;
+    const intervals = Environment.filter(({ Name }: { Name: string }) => /__(METRICS_INTERVAL|DEPTH__INTERVAL)$/.test(Name));
+    assert.deepEqual(intervals.map(({ Value }: { Value: string }) => Value), ['10s', '10s']);
   });
 
   it('take no more tasks than are spare: the alarm begins at one', () => {

@@ -1,6 +1,6 @@
 // The worker's configuration, as the environment of its container.
 import { Aws, Duration } from 'aws-cdk-lib';
-import { asText, type Load } from '../metrics.ts';
+import { asText, LINE_SECONDS, type Load } from '../metrics.ts';
 import type { LongshoreServiceProps, SettingValue, WorkQueue } from './props.ts';
 
 /** What ECS gives at most between SIGTERM and SIGKILL; the worker's drain limit follows from it. */
@@ -25,6 +25,7 @@ export function environment(props: LongshoreServiceProps): Environment {
   return {
     ...Object.assign({}, ...queues),
     LONGSHORE__AWS__REGION: Aws.REGION,
+    LONGSHORE__ECS__METRICS_INTERVAL: `${LINE_SECONDS}s`,
     LONGSHORE__ECS__STOP_TIMEOUT: `${STOP_TIMEOUT_SECONDS}s`,
     LONGSHORE__LOG__FILTER: props.logFilter ?? 'info',
   };
@@ -39,6 +40,7 @@ function ofQueue(work: WorkQueue, { handlers = [] }: LongshoreServiceProps): Env
     VISIBILITY: `${asText(visibility.toSeconds())}s`,
     TIMEOUT: `${asText(timeout.toSeconds())}s`,
     BATCH__SIZE: asText(batchSize),
+    DEPTH__INTERVAL: `${LINE_SECONDS}s`,
     ...prefixed('HANDLER__', Object.fromEntries(Object.entries(handler).map(([key, value]) => [key.toUpperCase(), asVariable(value)]))),
     ...Object.fromEntries((notify?.outcomes ?? []).map((outcome) => [`NOTIFY__ON_${outcome.toUpperCase()}`, notify?.topic.topicArn ?? ''])),
   };

@@ -3,20 +3,25 @@ import { CfnScalableTarget, CfnScalingPolicy } from 'aws-cdk-lib/aws-application
 import type { CfnService } from 'aws-cdk-lib/aws-ecs';
 import type { Construct } from 'constructs';
 import { addAlarm, type AlarmProps } from '../alarm.ts';
-import { type Load, type Metric, missingTasks, type ServiceNames, spareTasks, waitingForNobody } from '../metrics.ts';
+import { LINE_SECONDS, type Load, type Metric, missingInBurst, missingTasks, type ServiceNames, spareTasks, waitingForNobody } from '../metrics.ts';
 import { ofQueue } from './of_queue.ts';
 
 interface Policy {
   readonly id: string;
   readonly name: string;
-  /** Its section in docs/operations.md; that of its name, if absent. */
-  readonly section?: string;
   /** From how far above the alarm's threshold, what changes; each ends where the next begins, and the first has no lower end. */
   readonly steps: readonly (readonly [from: number, change: number])[];
   readonly cooldown: number;
   /** What counts of several data points. */
-  readonly aggregation?: 'Minimum';
-  readonly alarm: Omit<AlarmProps, 'name' | 'actions'>;
+  readonly aggregation?: 'Minimum' | 'Maximum';
+  /** Those that invoke it. */
+  readonly alarms: readonly ScalingAlarm[];
+}
+
+interface ScalingAlarm extends Omit<AlarmProps, 'actions'> {
+  readonly id: string;
+  /** Its section in docs/operations.md. */
+  readonly section: string;
 }
 
 /**
@@ -51,7 +56,7 @@ export function addScaling(scope: Construct, props: ScalingProps): string {
   return added.at(-1)?.ref ?? '';
 }
 
-function policies({ names, loads, arrivals }: ScalingProps): Policy[] {
+function policies({ names, loads, arrivals, minTasks }: ScalingProps): Policy[] {
   const all = [...loads.values()];
   return [
     ...[...loads].map(([queue, load], index) => scaleOut(index === 0 ? '' : queue, load, names)),
@@ -61,50 +66,74 @@ function policies({ names, loads, arrivals }: ScalingProps): Policy[] {
       steps: [[0, -1], [1, -2], [3, -4]],
       cooldown: 300,
       aggregation: 'Minimum',
-      alarm: {
-        description: 'Tasks are spare: takes them.',
-        queries: spareTasks(all, names),
-        threshold: 1,
-        period: 120,
-        evaluationPeriods: 3,
-      },
+      alarms: [
+        {
+          ...ofQueue('In', 'scale-in', ''),
+          description: 'Tasks are spare: takes them.',
+          queries: spareTasks(all, names, minTasks),
+          threshold: 1,
+          period: 120,
+          evaluationPeriods: 3,
+        },
+      ],
     },
     {
       id: 'FromZero',
       name: 'waiting',
       steps: [[0, 1]],
       cooldown: 900,
-      alarm: {
-        description: 'Messages wait for the first task: starts it.',
-        queries: waitingForNobody(all, names, arrivals),
-        threshold: 1,
-        period: 180,
-        evaluationPeriods: 2,
-        datapointsToAlarm: 1,
-      },
+      alarms: [
+        {
+          ...ofQueue('FromZero', 'waiting', ''),
+          description: 'Messages wait for the first task: starts it.',
+          queries: waitingForNobody(all, names, arrivals),
+          threshold: 1,
+          period: 180,
+          evaluationPeriods: 2,
+          datapointsToAlarm: 1,
+        },
+      ],
     },
   ];
 }
 
-/** Each queue asks for itself; Application Auto Scaling takes the largest of what is asked for at once. */
+/**
+ * Each queue asks for itself; Application Auto Scaling takes the largest of what is asked for at once.
+ *
+ * Two alarms ask, of which one sees bursts within seconds. They invoke one policy, whose cooldown keeps them from adding up.
+ */
 function scaleOut(queue: string, load: Load, names: ServiceNames): Policy {
+  const threshold = 0.01;
+  const { id, name } = ofQueue('Out', 'scale-out', queue);
   return {
-    ...ofQueue('Out', 'scale-out', queue),
+    id,
+    name,
     steps: [[0, 1], [1, 2], [2, 4], [4, 10], [10, 100]],
     cooldown: COUNTED_AFTER,
-    alarm: {
-      description: 'Tasks are missing: adds them.',
-      queries: missingTasks(load, names),
-      threshold: 0.01,
-      evaluationPeriods: 1,
-    },
+    aggregation: 'Maximum',
+    alarms: [
+      {
+        ...ofQueue('Out', 'scale-out', queue),
+        description: 'Tasks are missing: adds them.',
+        queries: missingTasks(load, names),
+        threshold,
+        evaluationPeriods: 1,
+      },
+      {
+        ...ofQueue('Burst', 'burst', queue),
+        description: 'Tasks are missing, as the workers see it: adds them.',
+        queries: missingInBurst(load),
+        threshold,
+        period: LINE_SECONDS,
+        evaluationPeriods: 2,
+      },
+    ],
   };
 }
 
-function addPolicy(scope: Construct, prefix: string, scalingTargetId: string, { id, name, section, steps, cooldown, aggregation, alarm }: Policy): CfnScalingPolicy {
-  const alarmName = `${prefix}-${name}`;
+function addPolicy(scope: Construct, prefix: string, scalingTargetId: string, { id, name, steps, cooldown, aggregation, alarms }: Policy): CfnScalingPolicy {
   const policy = new CfnScalingPolicy(scope, id, {
-    policyName: alarmName,
+    policyName: `${prefix}-${name}`,
     policyType: 'StepScaling',
     scalingTargetId,
     stepScalingPolicyConfiguration: {
@@ -117,6 +146,8 @@ function addPolicy(scope: Construct, prefix: string, scalingTargetId: string, { 
       }),
     },
   });
-  addAlarm(scope, id, { ...alarm, name: alarmName, description: `${alarm.description} docs/operations.md#${section ?? name}`, actions: [policy.ref] });
+  for (const { id, name, section, ...alarm } of alarms) {
+    addAlarm(scope, id, { ...alarm, name: `${prefix}-${name}`, description: `${alarm.description} docs/operations.md#${section}`, actions: [policy.ref] });
+  }
   return policy;
 }
