@@ -12,26 +12,31 @@ data "aws_iam_policy_document" "api_trust" {
 data "aws_iam_policy_document" "api" {
   statement {
     actions   = ["sqs:SendMessage"]
-    resources = [aws_sqs_queue.this.arn]
+    resources = [local.queue_arn]
   }
-  statement {
-    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-    resources = [aws_kms_key.this.arn]
-    condition {
-      test     = "StringEquals"
-      variable = "kms:ViaService"
-      values   = ["sqs.${local.region}.amazonaws.com"]
+  dynamic "statement" {
+    for_each = local.queue_keys
+    content {
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [statement.value]
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = ["sqs.${local.region}.amazonaws.com"]
+      }
     }
   }
 }
 
 resource "aws_iam_role" "api" {
+  count              = var.apis == "none" ? 0 : 1
   name_prefix        = "${substr(local.prefix, 0, 30)}-api-"
   assume_role_policy = data.aws_iam_policy_document.api_trust.json
 }
 
 resource "aws_iam_role_policy" "api" {
+  count  = var.apis == "none" ? 0 : 1
   name   = "Send"
-  role   = aws_iam_role.api.id
+  role   = aws_iam_role.api[0].id
   policy = data.aws_iam_policy_document.api.json
 }

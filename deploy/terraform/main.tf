@@ -9,6 +9,13 @@ locals {
   region    = data.aws_region.this.region
 }
 
+locals {
+  key_arn = local.makes_key ? aws_kms_key.this[0].arn : var.existing.key
+  # What the containers and the roles are told of this place.
+  worker_log     = "/longshore/${local.prefix}/worker"
+  worker_log_arn = aws_cloudwatch_log_group.worker.arn
+}
+
 data "aws_iam_policy_document" "key" {
   statement {
     actions   = ["kms:*"]
@@ -44,22 +51,40 @@ data "aws_iam_policy_document" "key" {
       values   = [local.account]
     }
   }
+  dynamic "statement" {
+    for_each = length(var.subscriptions) == 0 ? [] : [var.subscriptions[*].topic]
+    content {
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = ["*"]
+      principals {
+        type        = "Service"
+        identifiers = ["sns.amazonaws.com"]
+      }
+      condition {
+        test     = "ArnEquals"
+        variable = "aws:SourceArn"
+        values   = statement.value
+      }
+    }
+  }
 }
 
 resource "aws_kms_key" "this" {
+  count               = local.makes_key ? 1 : 0
   description         = "${local.prefix}: queues, topics and logs"
   enable_key_rotation = true
   policy              = data.aws_iam_policy_document.key.json
 }
 
 resource "aws_cloudwatch_log_group" "api" {
+  count             = var.apis == "none" ? 0 : 1
   name              = "/aws/vendedlogs/longshore/${local.prefix}/api"
   retention_in_days = var.log_retention
-  kms_key_id        = aws_kms_key.this.arn
+  kms_key_id        = local.key_arn
 }
 
 resource "aws_cloudwatch_log_group" "worker" {
-  name              = "/longshore/${local.prefix}/worker"
+  name              = local.worker_log
   retention_in_days = var.log_retention
-  kms_key_id        = aws_kms_key.this.arn
+  kms_key_id        = local.key_arn
 }

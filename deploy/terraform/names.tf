@@ -1,9 +1,17 @@
-# What everything is called.
+# What everything is called, and where what is there already is.
 locals {
-  prefix   = "${var.project_name}-${var.stage}"
-  suffix   = var.fifo ? ".fifo" : ""
-  queue    = "${local.prefix}-queue${local.suffix}"
-  dlq      = "${local.prefix}-dlq${local.suffix}"
-  worker   = "${local.prefix}-worker"
-  rest_api = "${local.prefix}-rest-api"
+  prefix       = "${var.project_name}-${var.stage}"
+  suffix       = var.fifo ? ".fifo" : ""
+  queue        = var.existing.queue == null ? "${local.prefix}-queue${local.suffix}" : reverse(split(":", var.existing.queue))[0]
+  is_fifo      = endswith(local.queue, ".fifo")
+  dlqs         = var.existing.queue == null ? ["${local.prefix}-dlq${local.suffix}"] : [for arn in var.existing.dlq[*] : reverse(split(":", arn))[0]]
+  worker_name  = "${local.prefix}-worker"
+  cluster_name = var.existing.cluster == null ? local.prefix : var.existing.cluster
+  rest_api     = "${local.prefix}-rest-api"
+
+  makes_queue       = var.existing.queue == null
+  makes_key         = var.existing.key == null
+  makes_topic       = var.existing.topic == null
+  makes_alarm_topic = var.existing.alarm_topic == null
+  makes_cluster     = var.existing.cluster == null
 }

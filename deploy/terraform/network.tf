@@ -6,9 +6,16 @@ data "aws_availability_zones" "this" {
 locals {
   makes_vpc   = var.network != "existing"
   makes_group = length(var.security_group_ids) == 0
-  services    = toset(concat(["sqs", "ecr.api", "ecr.dkr", "logs"], length(var.notify) == 0 ? [] : ["sns"]))
+  services = setsubtract(concat(
+    ["sqs", "ecr.api", "ecr.dkr", "logs"],
+    length(var.notify) == 0 ? [] : ["sns"],
+    [for image in var.collector_image[*] : "xray"],
+    var.task.execute_command ? ["ssmmessages"] : [],
+    var.endpoints,
+  ), ["s3", "dynamodb"])
   vpc_id      = local.makes_vpc ? aws_vpc.this[0].id : var.vpc_id
   subnet_ids  = local.makes_vpc ? aws_subnet.this[*].id : var.subnet_ids
+  file_groups = distinct([for mount in values(local.mounts) : mount.security_group])
   group_ids   = local.makes_group ? aws_security_group.worker[*].id : var.security_group_ids
 }
 
@@ -53,6 +60,7 @@ resource "aws_route" "internet" {
 
 # Nothing comes in: the worker asks for its messages.
 resource "aws_security_group" "worker" {
+  # checkov:skip=CKV2_AWS_5: the service has it, by a local value
   count       = local.makes_group ? 1 : 0
   name_prefix = "${local.prefix}-tasks-"
   description = "${local.prefix} tasks"
@@ -64,13 +72,31 @@ resource "aws_security_group" "worker" {
     to_port     = 443
     cidr_blocks = ["0.0.0.0/0"]
   }
-  lifecycle {
-    create_before_destroy = true
-    precondition {
-      condition     = local.makes_vpc || var.vpc_id != null
-      error_message = "network = \"existing\" needs vpc_id and subnet_ids."
+  dynamic "egress" {
+    for_each = length(local.file_groups) == 0 ? [] : [local.file_groups]
+    content {
+      description     = "EFS"
+      protocol        = "tcp"
+      from_port       = 2049
+      to_port         = 2049
+      security_groups = egress.value
     }
   }
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+# The mount targets of file systems let the tasks in.
+resource "aws_security_group_rule" "files" {
+  for_each                 = { for pair in setproduct(local.file_groups, range(length(local.group_ids))) : "${pair[0]} ${pair[1]}" => { to = pair[0], from = local.group_ids[pair[1]] } }
+  type                     = "ingress"
+  description              = "EFS from the tasks"
+  protocol                 = "tcp"
+  from_port                = 2049
+  to_port                  = 2049
+  security_group_id        = each.value.to
+  source_security_group_id = each.value.from
 }
 
 resource "aws_security_group" "endpoints" {
@@ -91,12 +117,13 @@ resource "aws_security_group" "endpoints" {
 }
 
 # The images' layers come from S3.
-resource "aws_vpc_endpoint" "s3" {
-  count             = var.network == "private" ? 1 : 0
+resource "aws_vpc_endpoint" "gateway" {
+  for_each          = var.network == "private" ? toset(concat(["s3"], contains(var.endpoints, "dynamodb") ? ["dynamodb"] : [])) : toset([])
   vpc_id            = local.vpc_id
-  service_name      = "com.amazonaws.${local.region}.s3"
+  service_name      = "com.amazonaws.${local.region}.${each.value}"
   vpc_endpoint_type = "Gateway"
   route_table_ids   = aws_route_table.this[*].id
+  policy            = lookup(var.endpoint_policies, each.value, null)
 }
 
 resource "aws_vpc_endpoint" "this" {
@@ -107,4 +134,5 @@ resource "aws_vpc_endpoint" "this" {
   private_dns_enabled = true
   subnet_ids          = local.subnet_ids
   security_group_ids  = aws_security_group.endpoints[*].id
+  policy              = lookup(var.endpoint_policies, each.value, null)
 }

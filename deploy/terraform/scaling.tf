@@ -2,7 +2,7 @@
 resource "aws_appautoscaling_target" "this" {
   service_namespace  = "ecs"
   scalable_dimension = "ecs:service:DesiredCount"
-  resource_id        = "service/${aws_ecs_cluster.this.name}/${aws_ecs_service.this.name}"
+  resource_id        = "service/${local.cluster_name}/${aws_ecs_service.this.name}"
   min_capacity       = var.min_tasks
   max_capacity       = var.max_tasks
 }
@@ -38,8 +38,8 @@ resource "aws_cloudwatch_metric_alarm" "math" {
   evaluation_periods  = each.value.periods
   datapoints_to_alarm = each.value.datapoints
   treat_missing_data  = "notBreaching"
-  alarm_actions       = each.value.notifies ? [aws_sns_topic.alarms.arn] : [aws_appautoscaling_policy.this[each.key].arn]
-  ok_actions          = each.value.notifies ? [aws_sns_topic.alarms.arn] : []
+  alarm_actions       = each.value.notifies ? [local.alarms_arn] : [aws_appautoscaling_policy.this[lookup(local.policies, each.key, each.key)].arn]
+  ok_actions          = each.value.notifies ? [local.alarms_arn] : []
   dynamic "metric_query" {
     for_each = each.value.metrics
     content {
@@ -48,7 +48,7 @@ resource "aws_cloudwatch_metric_alarm" "math" {
       metric {
         namespace   = metric_query.value.namespace
         metric_name = metric_query.value.name
-        dimensions  = metric_query.value.dimensions != null ? metric_query.value.dimensions : { ApiId = aws_apigatewayv2_api.this.id }
+        dimensions  = metric_query.value.dimensions != null ? metric_query.value.dimensions : { ApiId = aws_apigatewayv2_api.this[0].id }
         period      = each.value.period
         stat        = metric_query.value.stat
       }
@@ -81,8 +81,8 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   threshold           = each.value.threshold
   evaluation_periods  = each.value.periods
   treat_missing_data  = "notBreaching"
-  alarm_actions       = concat([aws_sns_topic.alarms.arn], each.key == "oldest-message" && !var.fifo ? [aws_appautoscaling_policy.this["waiting"].arn] : [])
-  ok_actions          = [aws_sns_topic.alarms.arn]
+  alarm_actions       = concat([local.alarms_arn], each.key == "oldest-message" && !local.is_fifo ? [aws_appautoscaling_policy.this["waiting"].arn] : [])
+  ok_actions          = [local.alarms_arn]
   namespace           = each.value.metric.namespace
   metric_name         = each.value.metric.name
   statistic           = each.value.metric.stat
@@ -104,7 +104,7 @@ resource "aws_cloudwatch_event_rule" "failed_deployment" {
 
 resource "aws_cloudwatch_event_target" "failed_deployment" {
   rule = aws_cloudwatch_event_rule.failed_deployment.name
-  arn  = aws_sns_topic.alarms.arn
+  arn  = local.alarms_arn
   input_transformer {
     input_paths    = { service = "$.resources[0]", reason = "$.detail.reason" }
     input_template = "\"A deployment of <service> failed: <reason> docs/operations.md#failed-deployment\""

@@ -9,7 +9,7 @@ locals {
     "TooManyEntriesInBatchRequest", "BatchEntryIdsNotDistinct", "InvalidBatchEntryId",
   ])
   # The older routes know no groups: each of their messages is one.
-  older_group = var.fifo ? "\"MessageGroupId\":\"$context.extendedRequestId\",\"MessageDeduplicationId\":\"$context.extendedRequestId\"," : ""
+  older_group = local.is_fifo ? "\"MessageGroupId\":\"$context.extendedRequestId\",\"MessageDeduplicationId\":\"$context.extendedRequestId\"," : ""
 
   # Without comments and what is only there to be read.
   stripped = {
@@ -27,7 +27,7 @@ locals {
     "@{quote.vtl}", local.stripped["quote.vtl"])
   }
   # Whether the JSON of an entry's body is a text.
-  is_plain_text = "$body.startsWith('\"')"
+  is_plain_text = var.message_schema == null ? "$body.startsWith('\"')" : "false"
   template = {
     for name, text in local.once : name => replace(replace(replace(replace(replace(text,
       "@{trace.vtl}", local.once["trace.vtl"]),

@@ -285,8 +285,8 @@ variable "waf_acl_arn" {
   description = "The web ACL in front of the REST API."
 }
 
-variable "sets_log_role" {
-  type        = bool
-  default     = true
-  description = "Whether the role by which API Gateway writes logs, one for the account and region, is made and set here."
+variable "collector_image" {
+  type        = string
+  default     = null
+  description = "The image of the AWS Distro for OpenTelemetry, which takes traces to X-Ray."
 }

@@ -20,6 +20,7 @@ import unittest
 
 import hcl2
 from schema import Provider
+from shapes import DOOR, DOORS, TASK, TASKS, Stacks, door_of_module, door_of_stacks, task_of_module, task_of_stacks
 
 DEPLOY = pathlib.Path(__file__).resolve().parents[2]
 MODULE = DEPLOY / "terraform"
@@ -59,6 +60,14 @@ SAME = {
     "aws_api_gateway_api_key": "AWS::ApiGateway::ApiKey",
     "aws_api_gateway_usage_plan": "AWS::ApiGateway::UsagePlan",
     "aws_api_gateway_usage_plan_key": "AWS::ApiGateway::UsagePlanKey",
+    "aws_api_gateway_authorizer": "AWS::ApiGateway::Authorizer",
+    "aws_api_gateway_domain_name": "AWS::ApiGateway::DomainName",
+    "aws_api_gateway_base_path_mapping": "AWS::ApiGateway::BasePathMapping",
+    "aws_apigatewayv2_authorizer": "AWS::ApiGatewayV2::Authorizer",
+    "aws_apigatewayv2_domain_name": "AWS::ApiGatewayV2::DomainName",
+    "aws_apigatewayv2_api_mapping": "AWS::ApiGatewayV2::ApiMapping",
+    "aws_lambda_permission": "AWS::Lambda::Permission",
+    "aws_security_group_rule": "AWS::EC2::SecurityGroupIngress",
     "aws_wafv2_web_acl_association": "AWS::WAFv2::WebACLAssociation",
     "aws_vpc": "AWS::EC2::VPC",
     "aws_subnet": "AWS::EC2::Subnet",
@@ -81,7 +90,20 @@ SAME = {
 # Terraform attaches a gateway by a property, and all of a role's policies in one way; the rest are of shapes that this comparison does
 # not ask for.
 ELSEWHERE = {"AWS::EC2::VPCGatewayAttachment", "AWS::IAM::Policy"}
-ONLY_ON_REQUEST = {"AWS::SNS::Subscription", "AWS::WAFv2::WebACLAssociation", "AWS::EC2::InternetGateway", "AWS::EC2::Route"}
+ONLY_ON_REQUEST = {
+    "AWS::SNS::Subscription",
+    "AWS::WAFv2::WebACLAssociation",
+    "AWS::EC2::InternetGateway",
+    "AWS::EC2::Route",
+    "AWS::EC2::SecurityGroupIngress",
+    "AWS::ApiGateway::Authorizer",
+    "AWS::ApiGateway::DomainName",
+    "AWS::ApiGateway::BasePathMapping",
+    "AWS::ApiGatewayV2::Authorizer",
+    "AWS::ApiGatewayV2::DomainName",
+    "AWS::ApiGatewayV2::ApiMapping",
+    "AWS::Lambda::Permission",
+}
 
 
 def plain(value):
@@ -182,17 +204,18 @@ class BesideTheCdk(unittest.TestCase):
         self.assertEqual({SAME[kind] for kind in used} - ONLY_ON_REQUEST, in_stacks - ELSEWHERE)
 
     def test_the_policies_have_the_same_actions(self):
-        documents = [one["PolicyDocument"] for kind in ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::IAM::Policy") for one in resources(kind)]
+        documents = [one["PolicyDocument"] for kind in ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy") for one in resources(kind)]
         documents += [one["KeyPolicy"] for one in resources("AWS::KMS::Key")]
         for role in resources("AWS::IAM::Role"):
-            documents += [role["AssumeRolePolicyDocument"], *(policy["PolicyDocument"] for policy in role.get("Policies", []))]
-        in_stacks = {frozenset((one["Effect"], as_set(one["Action"]), tuple(sorted(one.get("Condition", {})))) for one in document["Statement"]) for document in documents}
+            documents += [role["AssumeRolePolicyDocument"], *(policy["PolicyDocument"] for policy in role.get("Policies", []) if policy["PolicyName"] == "Send")]
+        in_stacks = {(one["Effect"], as_set(one["Action"]), tuple(sorted(one.get("Condition", {})))) for document in documents for one in document["Statement"]}
         here = set()
-        for kind, _, body in blocks("data"):
-            if kind == "aws_iam_policy_document":
+        for kind, name, body in blocks("data"):
+            # What the roles of the task may do is compared by shape.
+            if kind == "aws_iam_policy_document" and name not in ("task", "execution"):
                 dynamic = [entry["statement"]["content"][0] for entry in body.get("dynamic", [])]
-                statements = [{key: value for key, value in one.items() if not key.startswith("__")} for one in [*body["statement"], *dynamic]]
-                here.add(frozenset((one.get("effect", ["Allow"])[0], frozenset(one["actions"][0]), tuple(sorted(of["test"][0] for of in one.get("condition", [])))) for one in statements))
+                here |= {(one.get("effect", ["Allow"])[0], frozenset(one["actions"][0]), tuple(sorted(of["test"][0] for of in one.get("condition", [])))) for one in [*body.get("statement", []), *dynamic]}
+        here -= {("Allow", frozenset(actions), ("ArnEquals",)) for actions in (["sqs:SendMessage"], ["kms:Decrypt", "kms:GenerateDataKey"])}
         self.assertEqual(here, in_stacks)
 
     def test_the_numbers_of_queues_service_and_cluster_are_the_same(self):
@@ -221,9 +244,7 @@ NUMBERS = {
         "propagate_tags": "PropagateTags",
     },
     "aws_appautoscaling_target": {"min_capacity": "MinCapacity", "max_capacity": "MaxCapacity", "scalable_dimension": "ScalableDimension"},
-    "aws_api_gateway_method": {"authorization": "AuthorizationType", "api_key_required": "ApiKeyRequired"},
     "aws_api_gateway_stage": {"xray_tracing_enabled": "TracingEnabled"},
-    "aws_apigatewayv2_route": {"authorization_type": "AuthorizationType"},
     "aws_cloudwatch_log_group": {"retention_in_days": "RetentionInDays"},
     "aws_vpc": {"cidr_block": "CidrBlock", "enable_dns_hostnames": "EnableDnsHostnames"},
 }
@@ -246,43 +267,72 @@ def given(body, path):
 
 @unittest.skipIf(shutil.which("terraform") is None, "no terraform here: the console is not asked")
 class InTheConsole(unittest.TestCase):
+    ASKED = "{math = local.math_alarms, alarms = local.alarms, scaling = local.scaling, steps = local.steps}"
+
     @classmethod
     def setUpClass(cls):
-        cls.values = console("{template = local.template, schemas = local.schemas, math = local.math_alarms, alarms = local.alarms, scaling = local.scaling, steps = local.steps, routes = local.routes, answers = local.answers}")
+        cls.values = console(cls.ASKED)
 
     def test_it_is_formatted(self):
         formatted = subprocess.run(["terraform", "fmt", "-check", "-diff", MODULE], capture_output=True, text=True, check=False)
         self.assertEqual(formatted.stdout, "")
 
-    def test_the_mapping_templates_are_the_same(self):
-        texts = {name: one["Is"] for template in TEMPLATES for name, one in template.get("Mappings", {}).get("LongshoreTemplates", {}).items()}
-        self.assertGreater(len(texts), 8)
+    def test_the_door_of_each_shape_is_the_same(self):
+        for shape, variables in DOORS.items():
+            here, there = door_of_module(console(DOOR, **variables)), door_of_stacks(of_shape(shape))
+            for part, value in there.items():
+                with self.subTest(shape=shape, part=part):
+                    self.assertEqual(here[part], value)
+        self.assertGreater(len(door_of_stacks(of_shape("doors"))["templates"]), 8)
 
-        def resolved(value):
-            if isinstance(value, str):
-                return value
-            if "Fn::FindInMap" in value:
-                return texts[value["Fn::FindInMap"][1]]
-            return "".join(resolved(part) for part in value["Fn::Join"][1])
+    def test_the_task_of_each_shape_is_the_same(self):
+        for shape, variables in TASKS.items():
+            here, there = task_of_module(console(TASK, **variables)), task_of_stacks(of_shape(shape))
+            for part, value in there.items():
+                with self.subTest(shape=shape, part=part):
+                    self.assertEqual(here[part], value)
 
-        in_stacks = collections.Counter()
-        for method in resources("AWS::ApiGateway::Method"):
-            integration = method["Integration"]
-            in_stacks.update(("request", resolved(text)) for text in integration["RequestTemplates"].values())
-            in_stacks.update((one["StatusCode"], one["SelectionPattern"], resolved(one["ResponseTemplates"]["application/json"])) for one in integration["IntegrationResponses"])
-        here = collections.Counter()
-        for route in self.values["routes"].values():
-            here.update(("request", self.values["template"][route["template"]]) for _ in route["types"])
-        here.update((one["status"], one["pattern"], self.values["template"][one["template"]]) for one in self.values["answers"].values())
-        self.assertEqual(here, in_stacks)
+    def test_what_is_there_already_is_used(self):
+        existing = {"queue": "arn:aws:sqs:eu-west-1:123456789012:incoming.fifo", "key": "arn:aws:kms:eu-west-1:123456789012:key/0123", "topic": "arn:aws:sns:eu-west-1:123456789012:outcomes", "cluster": "shared"}
+        names, made, alarms, task = console("[[local.queue, local.is_fifo, local.dlqs, local.cluster_name], [local.makes_queue, local.makes_key, local.makes_topic, local.makes_alarm_topic, local.makes_cluster], keys(local.alarms), local.task_statements]", existing=existing)
+        self.assertEqual((names, made), (["incoming.fifo", True, [], "shared"], [False, False, False, True, False]))
+        self.assertEqual(alarms, ["memory", "oldest-message"])
+        self.assertEqual({arn for one in task for arn in one["resources"]}, {existing["queue"], existing["topic"], existing["key"], "arn:aws:ecs:REGION:123456789012:task/shared/*"})
+        self.assertNotIn("kms:Decrypt", str(console("local.task_statements", existing={"queue": existing["queue"], "topic": existing["topic"]})))
 
-    def test_the_models_are_the_same(self):
-        in_stacks = [one["Schema"] for one in resources("AWS::ApiGateway::Model")]
-        here = [json.loads(one) for one in self.values["schemas"].values()]
-        self.assertCountEqual(here, in_stacks)
+    def test_doors_that_cannot_be_are_refused(self):
+        closed = {"rest_authorization": "NONE", "rest": {"key": True}}
+        wrong = [
+            ({"http_authorization": "NONE"}, "http: everyone may call it, beside a REST API that is closed"),
+            ({"http_authorization": "NONE", **closed}, "http: everyone may call it"),
+            ({"rest_authorization": "NONE"}, "rest: everyone may call it, beside an HTTP API that is closed"),
+            ({"message_schema": "{}"}, "a schema of messages goes with no HTTP API"),
+            ({"waf_acl_arn": "arn:x"}, "a web ACL goes with no HTTP API"),
+            ({"rest": {"policy": "{}"}}, "a resource policy goes with no HTTP API"),
+            ({"apis": "http", "message_schema": "{}"}, "a schema of messages goes with a REST API"),
+            ({"rest_authorization": "COGNITO"}, "goes with rest.authorizer"),
+            ({"rest_authorization": "COGNITO", "rest": {"authorizer": {}}}, "rest.authorizer.user_pools"),
+            ({"rest_authorization": "LAMBDA", "rest": {"authorizer": {}}}, "rest.authorizer.function"),
+            ({"http_authorization": "JWT", "http": {"authorizer": {"issuer": "https://x"}}}, "issuer and audience"),
+            ({"rest": {"authorizer": {"function": "arn:x"}}}, "goes with another rest_authorization"),
+            ({"apis": "rest", "message_schema": "{}", "rest": {"open_queue_route": True}}, "GET /queue cannot be open"),
+            ({"rest": {"cors": {"origins": ["a", "b"]}}}, "2 origins for CORS"),
+            ({"rest_authorization": "KEY", "rest": {"key": False}}, "the key is who may call it"),
+            ({"rest": {"throttling": {"GET /v2": 1}}}, 'a limit for "GET /v2"'),
+            ({"http": {"throttling": {"POST /v1/messages/batch": 1}}}, 'http: a limit for "POST /v1/messages/batch"'),
+            ({"min_tasks": 5, "max_tasks": 4}, "min_tasks must be at most max_tasks"),
+            ({"handler": {"kind": "exec"}}, "exclude each other"),
+            ({"network": "existing"}, "needs vpc_id and subnet_ids"),
+            ({"existing": {"queue": "arn:x"}, "subscriptions": [{"topic": "arn:y"}]}, "made here"),
+        ]
+        for variables, problem in wrong:
+            self.assertIn(problem, " ".join(console("local.problems", **variables)), variables)
 
     def test_the_alarms_are_the_same(self):
-        self.assertEqual({**self.of_sums(), **self.of_metrics()}, {one["AlarmName"]: alarm(one) for one in resources("AWS::CloudWatch::Alarm")})
+        for shape in ("standard", "http", "office", "none"):
+            self.values = console(self.ASKED, **DOORS[shape])
+            in_stacks = {one["AlarmName"]: alarm(one) for one in of_shape(shape).all("AWS::CloudWatch::Alarm").values()}
+            self.assertEqual({**self.of_sums(), **self.of_metrics()}, in_stacks, shape)
 
     def of_sums(self):
         return {
@@ -327,12 +377,26 @@ class InTheConsole(unittest.TestCase):
         self.assertEqual(here, in_stacks)
 
     def test_a_fifo_queue_has_its_names_and_its_group_in_the_older_routes(self):
-        names = console("[local.queue, local.dlq, local.template[\"send_parameter.vtl\"]]", fifo="true")
+        names = console("[local.queue, local.dlqs[0], local.template[\"send_parameter.vtl\"]]", fifo=True)
         self.assertEqual(names[:2], ["orders-test-queue.fifo", "orders-test-dlq.fifo"])
         self.assertIn("MessageGroupId", names[2])
 
     def test_a_value_that_cannot_be_is_refused_by_name(self):
-        wrong = {"project_name": "Orders", "cpu": "300", "queue_retention": "14", "network": "nat", "visibility": "5", "notify": '["later"]', "log_retention": "2"}
+        wrong = {
+            "project_name": "Orders",
+            "cpu": 300,
+            "queue_retention": 14,
+            "network": "nat",
+            "visibility": 5,
+            "notify": ["later"],
+            "log_retention": 2,
+            "apis": "some",
+            "rest_authorization": "JWT",
+            "http_authorization": "COGNITO",
+            "message_schema": "text",
+            "task": {"statements": [{"actions": ["s3:*"], "resources": ["*"]}]},
+            "existing": {"queue": "orders"},
+        }
         for name, value in wrong.items():
             self.assertIn(f"{name}:", refused(**{name: value}), name)
 
@@ -361,8 +425,27 @@ def alarm(one):
     }
 
 
+def of_shape(shape):
+    """The templates of this shape, which stand beside those that were given."""
+    return Stacks([json.loads(path.read_text()) for path in sorted(pathlib.Path(sys.argv[2]).parent.glob(f"{shape}.*.json"))])
+
+
 # The files that need no provider.
-PURE = ("variables.tf", "names.tf", "routes.tf", "templates.tf", "metrics.tf")
+PURE = ("variables.tf", "apis.tf", "details.tf", "names.tf", "door.tf", "routes.tf", "templates.tf", "metrics.tf", "containers.tf", "permissions.tf")
+# What the provider knows of them, in the words that the CDK's templates are read by.
+STUB = """locals {
+  account = "123456789012"
+  partition = "aws"
+  region = "REGION"
+  key_arn = var.existing.key == null ? "KEY" : var.existing.key
+  queue_arn = var.existing.queue == null ? "arn:aws:sqs:REGION:123456789012:${local.queue}" : var.existing.queue
+  queue_url = var.existing.queue == null ? "https://sqs.REGION.SUFFIX/123456789012/${local.queue}" : "QUEUE_URL"
+  dlq_arns = var.existing.queue == null ? ["arn:aws:sqs:REGION:123456789012:${local.dlqs[0]}"] : var.existing.dlq[*]
+  topic_arn = var.existing.topic == null ? "arn:aws:sns:REGION:123456789012:${local.prefix}-topic" : var.existing.topic
+  worker_log = "LOG"
+  worker_log_arn = "LOG"
+}
+"""
 
 
 def asked(expression, **variables):
@@ -372,9 +455,10 @@ def asked(expression, **variables):
         inner.mkdir()
         for name in PURE:
             shutil.copy(MODULE / name, inner)
+        (inner / "stub.tf").write_text(STUB)
         shutil.copytree(DEPLOY / "templates", pathlib.Path(folder) / "templates")
-        options = [f"-var={name}={value}" for name, value in (GIVEN | variables).items()]
-        return subprocess.run(["terraform", "console", *options], cwd=inner, input=f"jsonencode({expression})\n", capture_output=True, text=True, check=False)
+        (inner / "terraform.tfvars.json").write_text(json.dumps(GIVEN | variables))
+        return subprocess.run(["terraform", "console"], cwd=inner, input=f"jsonencode({expression})\n", capture_output=True, text=True, check=False)
 
 
 def console(expression, **variables):
