@@ -1,4 +1,5 @@
-// The pairs of CPU and memory that Fargate takes: for the check of the settings, and as rules of the template that asks for both.
+// The pairs of CPU and memory that Fargate takes: for the check of the settings, and as rules of the template that asks for both; with them
+// the rules for the size of the fleet.
 import { CfnRule, Fn, type Stack } from 'aws-cdk-lib';
 import { parameterName } from './parameter_name.ts';
 
@@ -26,7 +27,20 @@ export function memorySteps(cpu: number): string {
   return `${min} to ${max} in steps of ${step}`;
 }
 
-/** Lets CloudFormation refuse other pairs before it makes anything. It has no order of numbers: a `MinTasks` above `MaxTasks` is refused later. */
+/** The largest fleet whose `MinTasks` rules hold: each size wants one of its own, since CloudFormation knows no order of numbers. */
+const SIZES_MAX = 10;
+
+/** Lets CloudFormation refuse a `MinTasks` above `MaxTasks` before it makes anything; of larger fleets Application Auto Scaling refuses it later. */
+export function addSizeRules(stack: Stack): void {
+  for (let most = 1; most <= SIZES_MAX; most++) {
+    new CfnRule(stack, `TasksUpTo${most}`, {
+      ruleCondition: Fn.conditionEquals(Fn.ref(parameterName('MAX_TASKS')), String(most)),
+      assertions: [{ assert: Fn.conditionContains(Array.from({ length: most + 1 }, (_, size) => String(size)), Fn.ref(parameterName('MIN_TASKS'))), assertDescription: 'MinTasks must be at most MaxTasks.' }],
+    });
+  }
+}
+
+/** Lets CloudFormation refuse other pairs before it makes anything. */
 export function addPairRules(stack: Stack): void {
   for (const cpu of Object.keys(MEMORY_FOR_CPU).map(Number)) {
     new CfnRule(stack, `MemoryFor${cpu}`, {

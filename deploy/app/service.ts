@@ -9,7 +9,7 @@ import { type HandlerContainer, LongshoreService, type LongshoreServiceProps, ty
 import { mostOfDays, restOfShare } from './arithmetic.ts';
 import { containerOf } from './containers.ts';
 import { type Details, detailsOf } from './details.ts';
-import { addPairRules } from './fargate.ts';
+import { addPairRules, addSizeRules } from './fargate.ts';
 import { grantPull } from './images.ts';
 import { addNetwork } from './network.ts';
 import type { Settings } from './settings.ts';
@@ -39,6 +39,7 @@ export function addService(stack: Stack, settings: Settings, prefix: string): Re
     logKey: shared.key,
   });
   if (Token.isUnresolved(settings.CPU)) addPairRules(stack);
+  if (Token.isUnresolved(settings.MAX_TASKS)) addSizeRules(stack);
   grantPull(service, settings);
   grantDetails(service, details);
   network.serve(service);

@@ -80,12 +80,27 @@ it('no parameter changes a method: API Gateway would go on with the deployment t
   }
 });
 
+type Rule = { RuleCondition: { 'Fn::Equals': [{ Ref: string }, string] }; Assertions: { Assert: { 'Fn::Contains': [string[], { Ref: string }] } }[] };
+const { Rules: RULES } = JSON.parse(committed.service) as { Rules: Record<string, Rule> };
+/** What the rule for this value of a parameter allows, and of which other one. */
+function allowed(parameter: string, given: string): readonly [string[], { Ref: string } | undefined] {
+  const rule = Object.values(RULES).find(({ RuleCondition: { 'Fn::Equals': [{ Ref }, value] } }) => Ref === parameter && value === given);
+  return rule?.Assertions[0]?.Assert['Fn::Contains'] ?? [[], undefined];
+}
+
+it('CloudFormation refuses a MinTasks above a MaxTasks of up to 10, as the settings do', () => {
+  for (const most of [1, 5, 10]) {
+    const [sizes, of] = allowed('MaxTasks', String(most));
+    assert.deepEqual([sizes.map(Number), of], [Array.from({ length: most + 1 }, (_, size) => size), { Ref: 'MinTasks' }]);
+    const settings = (least: number) => () => readSettings({ ...COMMITTED, MIN_TASKS: String(least), MAX_TASKS: String(most) });
+    assert.doesNotThrow(settings(most));
+    assert.throws(settings(most + 1), /MIN_TASKS/);
+  }
+});
+
 it('CloudFormation refuses the pairs of CPU and memory that the settings refuse', () => {
-  type Rule = { RuleCondition: { 'Fn::Equals': [unknown, string] }; Assertions: { Assert: { 'Fn::Contains': [string[], unknown] } }[] };
-  const { Rules } = JSON.parse(committed.service) as { Rules: Record<string, Rule> };
-  const allowed = (cpu: string) => Object.values(Rules).find(({ RuleCondition }) => RuleCondition['Fn::Equals'][1] === cpu)?.Assertions[0]?.Assert['Fn::Contains'];
   for (const cpu of ['256', '512', '1024', '2048', '4096', '8192', '16384']) {
-    const [memories = [], of] = allowed(cpu) ?? [];
+    const [memories, of] = allowed('Cpu', cpu);
     assert.deepEqual(of, { Ref: 'Memory' });
     for (const memory of ['512', '1024', '1536', '2048', '3072', '30720', '61440', '122880']) {
       const fine = () => readSettings({ ...COMMITTED, CPU: cpu, MEMORY: memory });
