@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { App, Stack } from 'aws-cdk-lib';
 import type { RestApi } from 'aws-cdk-lib/aws-apigateway';
+import { Function } from 'aws-cdk-lib/aws-lambda';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Ajv } from 'ajv';
 import { batch, message } from '../lib/api/models.ts';
-import { SqsApi } from '../lib/index.ts';
+import { type RestApiOptions, SqsApi } from '../lib/index.ts';
 import { SHAPES } from './shapes.ts';
 import { type Template, templateOf, templatesOf } from './template_of.ts';
 
@@ -174,20 +175,24 @@ describe('a message schema', () => {
   it('leaves no route that is not held to it', () => {
     const all = methods(templateOf('everything'));
     assert.deepEqual(all.map(({ HttpMethod, Integration }) => [HttpMethod, Object.keys(Integration.RequestTemplates)]), [['POST', ['application/json']], ['POST', ['application/json']]]);
+    const [, batches = assert.fail('no batches')] = all;
+    assert.doesNotMatch(requestTemplates(templateOf('everything'), batches).join(''), /\$body\.startsWith/, 'a text in a batch is sent as JSON');
     assert.equal(templateOf('everything').all('AWS::ApiGatewayV2::Api').length, 0);
   });
 
   it('that changes makes a new deployment', () => {
-    const deploymentOf = (text: string | undefined) => {
-      const stack = new Stack(new App());
-      new SqsApi(stack, 'Api', { prefix: 'team', queue: new Queue(stack, 'Queue'), http: false, rest: { accountLogRole: false, ...(text === undefined ? {} : { messageSchema: text }) } });
-      return stack.resolve((stack.node.findChild('Api').node.findChild('RestApi') as RestApi).latestDeployment?.deploymentId);
-    };
-    const made = [deploymentOf('{"type": "object"}'), deploymentOf('{"type": "array"}'), deploymentOf('{"type": "object"}')].map((one) => JSON.stringify(one));
-    assert.equal(made[0], made[2]);
-    assert.notEqual(made[0], made[1]);
+    const [object, array, same] = ['object', 'array', 'object'].map((type) => deploymentOf(() => ({ messageSchema: `{"type": "${type}"}` })));
+    assert.equal(object, same);
+    assert.notEqual(object, array);
   });
 });
+
+/** The deployment of a REST API that is told so. */
+function deploymentOf(rest: (stack: Stack) => RestApiOptions): string {
+  const stack = new Stack(new App());
+  new SqsApi(stack, 'Api', { prefix: 'team', queue: new Queue(stack, 'Queue'), http: false, rest: { accountLogRole: false, ...rest(stack) } });
+  return JSON.stringify(stack.resolve((stack.node.findChild('Api').node.findChild('RestApi') as RestApi).latestDeployment?.deploymentId));
+}
 
 describe('who may call', () => {
   const gates = (shape: string) => methods(templateOf(shape)).filter(({ HttpMethod }) => HttpMethod !== 'OPTIONS');
@@ -195,6 +200,8 @@ describe('who may call', () => {
 
   it('may be whoever has a token of a user pool, or of an issuer', () => {
     assert.ok(gates('doors').every(({ AuthorizationType }) => ['NONE', 'COGNITO_USER_POOLS'].includes(AuthorizationType)));
+    const closed = templateOf('doors').all('AWS::ApiGateway::Method').filter(([, { Properties }]) => Properties.AuthorizationType === 'COGNITO_USER_POOLS');
+    assert.deepEqual(closed.map(([, { Properties }]) => Properties.AuthorizationScopes), [['orders/send'], ['orders/send'], ['orders/send']]);
     const routes = templateOf('doors').all('AWS::ApiGatewayV2::Route').map(([, { Properties }]) => Properties);
     assert.deepEqual(routes.map(({ AuthorizationType, AuthorizationScopes }) => [AuthorizationType, AuthorizationScopes]), [['JWT', ['send']], ['JWT', ['send']]]);
     assert.deepEqual(templateOf('doors').only('AWS::ApiGatewayV2::Authorizer').JwtConfiguration, { Audience: ['orders'], Issuer: 'https://issuer.example.com/' });
@@ -219,6 +226,14 @@ describe('who may call', () => {
     const sources = template.all('AWS::Lambda::Permission').map(([, { Properties }]) => JSON.stringify(Properties.SourceArn));
     assert.equal(sources.length, 2);
     for (const source of sources) assert.match(source, /execute-api:.*\/authorizers\/\*/);
+  });
+
+  it('is part of the deployment: another one makes a new deployment', () => {
+    const by = (name: string, header: string) =>
+      deploymentOf((stack) => ({ authorization: { authorizer: Function.fromFunctionArn(stack, 'Door', `arn:aws:lambda:eu-west-1:123456789012:function:${name}`), header } }));
+    const made = [by('door', 'X-Token'), by('gate', 'X-Token'), by('door', 'X-Key')];
+    assert.equal(new Set(made).size, 3);
+    assert.equal(by('door', 'X-Token'), made[0]);
   });
 
   it('is named in the access log, by what no client writes', () => {
@@ -261,6 +276,8 @@ describe('the door', () => {
     const all = template.all('AWS::ApiGateway::Method').map(([, { Properties }]) => Properties);
     const preflights = all.filter(({ HttpMethod }) => HttpMethod === 'OPTIONS');
     assert.deepEqual([preflights.length, all.length], [4, 8]);
+    // Whoever has a key or a token does not show it with the question.
+    assert.ok(preflights.every(({ ApiKeyRequired, AuthorizationType }) => ApiKeyRequired === false && AuthorizationType === 'NONE'));
     for (const { Integration } of all) {
       for (const { ResponseParameters } of Integration.IntegrationResponses) assert.equal(ResponseParameters['method.response.header.Access-Control-Allow-Origin'], "'https://shop.example.com'");
     }

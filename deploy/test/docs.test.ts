@@ -1,7 +1,7 @@
 // The pages for those who run a deployment: docs/operations.md, docs/security.md and the README.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, it } from 'node:test';
 import { STACKS } from '../app/names.ts';
@@ -13,7 +13,6 @@ import { templateOf } from './template_of.ts';
 const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
 const OPERATIONS = file('docs/operations.md');
 const SECURITY = file('docs/security.md');
-const PAGES = ['docs/operations.md', 'docs/security.md', 'docs/check.md', 'docs/ecs.md', 'docs/scaling.md', 'docs/scaling-simulation.md', 'deploy/README.md'];
 /** The names in dashboards/alerts.yaml, where several rules may share one. */
 const ALERTS = [...new Set([...file('dashboards/alerts.yaml').matchAll(/^ *- alert: (\w+)$/gm)].map(([, name = '']) => name))];
 
@@ -21,11 +20,6 @@ const ALERTS = [...new Set([...file('dashboards/alerts.yaml').matchAll(/^ *- ale
 function sections(page: string): Map<string, string> {
   const parts = page.split(/\n(?=#{2,3} )/).filter((part) => part.startsWith('### '));
   return new Map(parts.map((part) => [part.slice(4, part.indexOf('\n')), part]));
-}
-
-/** What GitHub makes of headings: the targets of links into a page. */
-function anchors(page: string): string[] {
-  return [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading.toLowerCase().replaceAll(/[^\w\- ]/g, '').replaceAll(' ', '-'));
 }
 
 describe('docs/operations.md', () => {
@@ -97,14 +91,4 @@ describe('deploy/README.md', () => {
     assert.ok(published > 5);
     assert.match(file('deploy/README.md'), new RegExp(`the worker's metrics \\| ${published} × \\$0\\.30`));
   });
-});
-
-it('every link within and between the pages leads somewhere', () => {
-  for (const page of PAGES) {
-    for (const [, path = '', anchor] of file(page).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)) {
-      const target = path === '' ? page : join(dirname(page), path);
-      assert.ok(existsSync(join(PROJECT, target)), `${page}: ${path}`);
-      if (anchor !== undefined) assert.ok(anchors(file(target)).includes(anchor), `${page}: ${path}#${anchor}`);
-    }
-  }
 });
