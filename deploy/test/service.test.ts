@@ -10,6 +10,7 @@ import { templateOf } from './template_of.ts';
 interface Container {
   readonly Name: string;
   readonly Essential: boolean;
+  readonly RestartPolicy?: { readonly Enabled: boolean };
   readonly StopTimeout: number;
   readonly ReadonlyRootFilesystem: boolean;
   readonly DependsOn?: { ContainerName: string }[];
@@ -97,12 +98,13 @@ it('the worker is asked by its own program whether it is healthy', () => {
   assert.deepEqual(containers('standard')[0]?.HealthCheck?.Command, ['CMD', 'longshore', 'healthcheck']);
 });
 
-it('what runs beside the worker outlives it', () => {
+it('what runs beside the worker outlives it, and is started again when it fails', () => {
   for (const shape of shapes) {
     const [worker, ...helpers] = containers(shape);
     assert.equal(worker?.Essential, true);
     assert.deepEqual(worker?.DependsOn?.map(({ ContainerName }) => ContainerName) ?? [], helpers.map(({ Name }) => Name));
-    assert.ok(helpers.every(({ Essential }) => !Essential));
+    assert.ok(helpers.every(({ Essential, RestartPolicy }) => !Essential && RestartPolicy?.Enabled));
+    assert.equal(worker?.RestartPolicy, undefined, 'it would start the old revision again');
   }
   assert.deepEqual(containers('collector').map(({ Name }) => Name), ['worker', 'handler', 'collector']);
   assert.deepEqual(containers('exec').map(({ Name }) => Name), ['worker']);

@@ -25,7 +25,7 @@ export function mountFileSystems(task: TaskDefinition, container: ContainerDefin
         ...(accessPoint === undefined ? {} : { conditions: { StringEquals: { 'elasticfilesystem:AccessPointArn': accessPoint.accessPointArn } } }),
       }),
     );
-    fileSystem.connections.allowDefaultPortFrom(connections);
+    // Both ways: out of the tasks' groups, and into that of the mount targets.
     connections.allowToDefaultPort(fileSystem);
   });
 }
