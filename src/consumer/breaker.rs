@@ -148,6 +148,8 @@ pub(super) struct Breaker {
     attempts: u32,
     /// The message that ends the handler whenever it is tried, until another one shows how the handler is.
     blamed: Option<MessageId>,
+    /// The latest beginning of a call that found the handler available, of those that were watched.
+    available_at: Option<Instant>,
 }
 
 /// The calls in a row that found the handler unavailable.
@@ -179,6 +181,7 @@ impl Breaker {
             opening: None,
             attempts: 0,
             blamed: None,
+            available_at: None,
         }
     }
 
@@ -289,6 +292,7 @@ impl Breaker {
     }
 
     fn note_success(&mut self, call: &BreakerInput<'_>) {
+        self.available_at = self.available_at.max(Some(call.began));
         self.limit.had_resources(call.began, call.ended);
         self.close_after_trial();
         if self.opening.is_none() {
@@ -337,10 +341,9 @@ impl Breaker {
             return KeptFailures::None;
         }
         let Some(opening) = &self.opening else {
-            return match kept_since {
-                None => KeptFailures::UnavailableAtLastAttempt,
-                Some(_) => KeptFailures::None,
-            };
+            // A message that fails again although others found the handler since then is the cause itself.
+            let is_cause = kept_since.is_some_and(|since| self.available_at >= Some(since));
+            return if is_cause { KeptFailures::None } else { KeptFailures::UnavailableAtLastAttempt };
         };
         let is_kept_for_long = kept_since.is_some_and(|since| since + LONGEST_SUSPECTED <= now);
         match opening.cause {
@@ -556,7 +559,12 @@ mod tests {
         let later = now + LONGEST_SUSPECTED;
         let kept = |breaker: &Breaker, since, now| breaker.kept_failures(&MessageId::new("a"), since, now);
         assert_eq!(kept(&breaker(), None, now), KeptFailures::UnavailableAtLastAttempt);
-        assert_eq!(kept(&breaker(), Some(now), now), KeptFailures::None);
+        let mut closed = breaker();
+        call(&mut closed, HandlerResponse::Unavailable, "a", now);
+        let still = "no other one has found the handler since then";
+        assert_eq!(kept(&closed, Some(now), now), KeptFailures::UnavailableAtLastAttempt, "{still}");
+        call(&mut closed, HandlerResponse::Worked, "b", now + SECOND);
+        assert_eq!(kept(&closed, Some(now), now + SECOND), KeptFailures::None);
         let mut breaker = opened(now);
         assert_eq!(kept(&breaker, Some(now), later), KeptFailures::UnavailableUnlessCrashed);
         for _ in 0..9 {

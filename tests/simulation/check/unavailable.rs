@@ -18,10 +18,11 @@ pub(super) fn no_outage_ends_a_message(model: &Model<'_>) -> Vec<String> {
         let last = model.holds.keys().filter(|received| received.number == *number).max();
         let Some(run) = last.and_then(|received| last_run(model, *received)) else { continue };
         let hold = &model.holds[&run.received];
-        let has_stopped = model.lives[&hold.worker].stops() < std::time::Duration::MAX;
+        // A stop gives back what it cannot keep, and a lease that ends by itself has another cause.
+        let Some(given_back) = hold.give_back_sent else { continue };
         let is_excused = !model.is_last_attempt(run)
-            || has_stopped
-            || model.is_touched(run.received, hold.taken, std::time::Duration::MAX);
+            || given_back >= model.lives[&hold.worker].stops()
+            || model.is_touched(run.received, hold.taken, given_back);
         if run.is_over_with(RunEnd::Unavailable) && !is_excused {
             broken.push(format!("{run:?} was the last of a message that is in the DLQ"));
         }
