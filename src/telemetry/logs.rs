@@ -30,9 +30,9 @@ use crate::settings::Problem;
 /// The filter of the libraries, by prefixes of their names: they log noise, their spans cost time, and some log
 /// credentials.
 ///
-/// A filter that names one of them overrides this.
+/// A region that the instance's metadata do not have is reported where one is missed. A filter that names one of them overrides this.
 const QUIET: &str =
-    "aws_=warn,h2=warn,hyper=warn,opentelemetry=warn,reqwest=warn,rustls=warn,tonic=warn,tower=warn";
+    "aws_=warn,aws_config::imds::region=error,h2=warn,hyper=warn,opentelemetry=warn,reqwest=warn,rustls=warn,tonic=warn,tower=warn";
 
 /// The log's form and detail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,6 +225,8 @@ mod tests {
             assert!(!enabled!(target: "aws_smithy_runtime::client::orchestrator", Level::DEBUG));
             assert!(!enabled!(target: "aws_sigv4::http_request::sign", Level::DEBUG));
             assert!(!enabled!(target: "hyper_util::client", Level::INFO));
+            assert!(!enabled!(target: "aws_config::imds::region", Level::WARN));
+            assert!(enabled!(target: "aws_config::profile", Level::WARN));
         });
     }
 
