@@ -12,6 +12,7 @@ use crate::{
     consumer::settle::{StoredRejection, remove_record},
     duration::Span,
     message::{AttributeContent, Message},
+    settings::shortened,
 };
 
 /// The most characters of a text in a line.
@@ -100,13 +101,10 @@ fn rough(time: Duration) -> String {
 
 /// The beginning of a text, without line breaks and other control characters.
 fn one_line(text: &str) -> String {
-    let mut shown: String = text.chars().take(TEXT_CHARS + 1).collect();
-    if shown.chars().count() > TEXT_CHARS {
-        shown.pop();
-        shown.pop();
-        shown.push('…');
-    }
-    shown.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+    shortened(text, TEXT_CHARS)
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .collect()
 }
 
 #[cfg(test)]

@@ -31,8 +31,7 @@ use crate::settings::Problem;
 /// credentials.
 ///
 /// A region that the instance's metadata do not have is reported where one is missed. A filter that names one of them overrides this.
-const QUIET: &str =
-    "aws_=warn,aws_config::imds::region=error,h2=warn,hyper=warn,opentelemetry=warn,reqwest=warn,rustls=warn,tonic=warn,tower=warn";
+const QUIET: &str = "aws_=warn,aws_config::imds::region=error,h2=warn,hyper=warn,opentelemetry=warn,reqwest=warn,rustls=warn,tonic=warn,tower=warn";
 
 /// The log's form and detail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,7 +157,8 @@ impl Settings {
 /// Shows an event of the log in another way than as a line on standard error.
 pub(crate) type ShowEvent = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
 
-struct ShownEvents(ShowEvent);
+/// The layer that shows events so.
+pub(crate) struct ShownEvents(pub(crate) ShowEvent);
 
 impl<S: Subscriber> Layer<S> for ShownEvents {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {

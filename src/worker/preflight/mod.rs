@@ -33,7 +33,8 @@ pub(crate) use self::{
 /// Checks everything that these settings name, concurrently.
 pub(crate) async fn preflight(settings: &Settings, surroundings: &EcsEnvironment) -> Report {
     let of_queues = settings.queues.iter().map(|(name, queue)| queue::check(name, queue, settings));
-    let (mut queues, of_platform) = tokio::join!(join_all(of_queues), platform::check(settings, surroundings));
+    let (mut queues, of_platform) =
+        tokio::join!(join_all(of_queues), platform::check(settings, surroundings));
     let duplicates =
         duplicates(settings.queues.keys().zip(queues.iter().map(|checked| checked.arn.as_deref())));
     let untried = queues.iter_mut().flat_map(|checked| std::mem::take(&mut checked.untried)).collect();

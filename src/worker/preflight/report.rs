@@ -112,12 +112,12 @@ impl Report {
     fn untried_text(&self) -> String {
         let mut queues: BTreeMap<_, Vec<&str>> = BTreeMap::new();
         for Untried { queue, action, of } in &self.untried {
+            let of = if *of == "dlq" { "the dlq of " } else { "" };
             queues.entry((of, action)).or_default().push(queue);
         }
         // The receive from the queue comes before the send to the DLQ.
-        let actions = queues.iter().rev().map(|((of, action), queues)| {
-            format!("{action} on the {of} of {}", queues.join(", "))
-        });
+        let actions =
+            queues.iter().map(|((of, action), queues)| format!("{action} on {of}{}", queues.join(", ")));
         match actions.collect::<Vec<_>>().join("; ") {
             actions if actions.is_empty() => actions,
             actions => format!("not tried, because only a receive or a send proves it: {actions}\n"),
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(
             report.to_text(),
             "fit: 0 errors, 0 warnings, 0 notices\n\
-             not tried, because only a receive or a send proves it: sqs:ReceiveMessage on the queue of orders, mails; \
+             not tried, because only a receive or a send proves it: sqs:ReceiveMessage on orders, mails; \
              sqs:SendMessage on the dlq of orders\n"
         );
         let sends = json!({ "queue": "orders", "action": "sqs:SendMessage", "of": "dlq" });

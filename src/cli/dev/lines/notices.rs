@@ -112,29 +112,21 @@ impl Visit for NoticeFields {
 
 #[cfg(test)]
 mod tests {
-    use tracing::{Subscriber, subscriber::with_default};
-    use tracing_subscriber::{
-        Layer, Registry,
-        layer::{Context, SubscriberExt as _},
-    };
+    use tracing::subscriber::with_default;
+    use tracing_subscriber::{Registry, layer::SubscriberExt as _};
 
     use super::*;
-    use crate::cli::dev::lines::{LineStyle, ShownLines};
-
-    struct Shown(ShowEvent);
-
-    impl<S: Subscriber> Layer<S> for Shown {
-        fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-            (self.0)(event);
-        }
-    }
+    use crate::{
+        cli::dev::lines::{LineStyle, ShownLines},
+        telemetry::logs::ShownEvents,
+    };
 
     #[tokio::test]
     async fn warnings_and_outputs_become_lines_and_what_a_message_shows_itself_does_not() {
         let (printer, mut shown) = ShownLines::collect();
         let notices = Notices::default();
         notices.print_by(&printer);
-        with_default(Registry::default().with(Shown(notices.shower())), || {
+        with_default(Registry::default().with(ShownEvents(notices.shower())), || {
             tracing::error!(
                 queue = "orders",
                 reason = "connection refused",
