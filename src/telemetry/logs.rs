@@ -30,8 +30,10 @@ use crate::settings::Problem;
 /// The filter of the libraries, by prefixes of their names: they log noise, their spans cost time, and some log
 /// credentials.
 ///
-/// A region that the instance's metadata do not have is reported where one is missed. A filter that names one of them overrides this.
-const QUIET: &str = "aws_=warn,aws_config::imds::region=error,h2=warn,hyper=warn,opentelemetry=warn,reqwest=warn,rustls=warn,tonic=warn,tower=warn";
+/// A region or credentials that nothing gives are reported once, where they are missed, and not by each source that was asked. A filter
+/// that names one of them overrides this.
+const QUIET: &str = "aws_=warn,aws_config::imds=error,aws_config::meta=error,\
+                     h2=warn,hyper=warn,opentelemetry=warn,reqwest=warn,rustls=warn,tonic=warn,tower=warn";
 
 /// The log's form and detail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -226,6 +228,7 @@ mod tests {
             assert!(!enabled!(target: "aws_sigv4::http_request::sign", Level::DEBUG));
             assert!(!enabled!(target: "hyper_util::client", Level::INFO));
             assert!(!enabled!(target: "aws_config::imds::region", Level::WARN));
+            assert!(!enabled!(target: "aws_config::meta::credentials::chain", Level::WARN));
             assert!(enabled!(target: "aws_config::profile", Level::WARN));
         });
     }

@@ -274,7 +274,8 @@ mod tests {
         Batches::new(bodies.into_iter().map(|body| Ok(OutgoingMessage::new(body))))
     }
 
-    const PLAN: SendPlan<'static> = SendPlan { offload: None, in_flight: IN_FLIGHT, report: SendReport::Ids };
+    const PLAN: SendPlan<'static> =
+        SendPlan { offload: None, in_flight: IN_FLIGHT, report: SendReport::Ids, source: SourceSize::One };
 
     fn account() -> SqsAccount {
         let account = SqsAccount::default();
