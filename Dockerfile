@@ -6,11 +6,13 @@ ARG RUNTIME_IMAGE=gcr.io/distroless/static-debian12:nonroot
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY . .
+# For `longshore --version`; git is not here.
+ARG REVISION=
 # What the caches hold is no part of the image, so the program leaves the target directory in the same step.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/usr/local/cargo/git \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --bin longshore \
+    LONGSHORE_REVISION="$REVISION" cargo build --release --locked --bin longshore \
     && install -D target/release/longshore /out/longshore
 
 # The C library that the program was linked with, and of which packages it is, for scanners. It is a fifth of what the base with

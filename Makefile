@@ -102,8 +102,40 @@ advisories: $(TOOLS)/cargo-deny-$(DENY) ## known vulnerabilities of the dependen
 	tests/advisories.sh $(TOOLS)/bin/cargo-deny
 
 sbom: $(TOOLS)/cargo-cyclonedx-$(CYCLONEDX) ## write target/longshore.cdx.json: the program's components, as in the image
-	PATH="$(TOOLS)/bin:$$PATH" cargo cyclonedx --format json --spec-version 1.5 --override-filename longshore.cdx
-	@mkdir -p target && mv longshore.cdx.json target/ && rm -f emulator/longshore.cdx.json listener/longshore.cdx.json
+	PATH="$(TOOLS)/bin:$$PATH" cargo cyclonedx --format json --spec-version 1.5 --override-filename longshore.cdx $(TARGET:%=--target %)
+	@mkdir -p target && sed 's|file://$(CURDIR)|file:///longshore|g' longshore.cdx.json >target/longshore.cdx.json
+	@rm -f longshore.cdx.json emulator/longshore.cdx.json listener/longshore.cdx.json
+
+# A release of one target: the same commit and compiler give the same bytes, wherever they are built. MAINTAINER is for the package.
+.PHONY: dist dist-of-target notes-of-release test-dist
+DIST := $(CURDIR)/target/dist
+MAINTAINER := The Longshore contributors <nobody@longshore.invalid>
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+# Debian's compilers for the other processor.
+CROSS_aarch64 := CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc
+CROSS_x86_64 := CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER=x86_64-linux-gnu-gcc CC_x86_64_unknown_linux_gnu=x86_64-linux-gnu-gcc
+
+dist: ## the release in target/dist: an archive, a Debian package and their checksums; TARGET=aarch64-unknown-linux-gnu for the other processor
+	@$(MAKE) --no-print-directory dist-of-target TARGET=$(or $(TARGET),$(HOST)) HOST=$(HOST)
+
+dist-of-target: export SOURCE_DATE_EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct))
+dist-of-target: export LONGSHORE_REVISION := $(or $(LONGSHORE_REVISION),$(shell git describe --always --dirty --abbrev=12 --exclude '*'))
+dist-of-target: export RUSTFLAGS := --remap-path-prefix=$(CURDIR)=/longshore --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
+dist-of-target: sbom $(if $(filter-out $(HOST),$(TARGET)),worker)
+	$(CROSS_$(firstword $(subst -, ,$(TARGET)))) cargo build --release --locked --bin longshore --target $(TARGET)
+	python3 packaging/dist.py target/$(TARGET)/release/longshore $(DIST) --target $(TARGET) --sbom target/longshore.cdx.json \
+		--maintainer '$(MAINTAINER)' $(if $(filter-out $(HOST),$(TARGET)),--writer target/debug/longshore)
+
+notes-of-release: ## the notes of a release from CHANGELOG.md: VERSION=0.1.0, or what is not released yet
+	@python3 packaging/notes.py $(VERSION)
+
+test: test-dist
+
+test-dist: $(WORKER) ## an archive, a Debian package, their checksums and the packages of the crates, made of a debug build and looked at
+	@# As root on Debian it installs what it needs.
+	@command -v lintian >/dev/null || [ "$$(id -u)" != 0 ] || { apt-get update -qq && apt-get install -y -qq --no-install-recommends lintian >/dev/null; } || true
+	@command -v lintian >/dev/null || echo "skipped: what lintian says of the Debian package (no lintian here)"
+	python3 tests/dist/main.py $(PROGRAM)
 
 pin: ## write the digests of the image's bases into the Dockerfile; needs a Docker engine and their registries
 	deploy/pin.sh Dockerfile

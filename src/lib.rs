@@ -120,6 +120,7 @@
 //! | `otel` | OpenTelemetry traces |
 //! | `testing` | tests of handlers and workers without a network |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(feature = "cli"),
     allow(

@@ -126,6 +126,9 @@ pub(super) fn print_usage(answer: &clap::Error) -> Result<(), Failure> {
 
 /// The command that a misspelt one was meant to be, which clap does not find for short names.
 fn meant(answer: &clap::Error) -> Option<String> {
+    if answer.get(ContextKind::SuggestedSubcommand).is_some() {
+        return None;
+    }
     let ContextValue::String(misspelt) = answer.get(ContextKind::InvalidSubcommand)? else { return None };
     let command = super::Cli::command();
     let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();

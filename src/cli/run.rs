@@ -21,7 +21,7 @@ impl RunCommand {
         let config = config::load(&self.options.sources(), Purpose::Run)?;
         let exporters = runtime::start_logging(&config)?;
         announce(&config);
-        let worker = runtime::with_exporters(worker::worker(&config.settings)?, exporters);
+        let worker = exporters.export(worker::worker(&config.settings)?)?;
         let reload = Reload::new(self.options.sources(), Purpose::Run, &config.settings);
         let worker = runtime::with_signals(worker, signals).reload(reload);
         runtime::exit_result(runtime::run_small(worker.run())?)

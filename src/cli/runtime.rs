@@ -11,6 +11,7 @@ use crate::{
     telemetry::{
         MetricsExport,
         logs::ShowEvent,
+        metrics_export::MetricsPlan,
         otlp::{OtlpError, ResourcePlan},
         traces::Traces,
     },
@@ -73,11 +74,19 @@ impl From<WorkerError> for Failure {
     }
 }
 
-/// What sends telemetry to a collector.
-#[derive(Default)]
+/// What sends telemetry to a collector, of one worker after another.
 pub(super) struct Exporters {
     traces: Option<Traces>,
-    metrics: Option<MetricsExport>,
+    metrics: Option<(MetricsPlan, ResourcePlan)>,
+}
+
+impl Exporters {
+    /// The worker with its exports, if there are any: the spans of the process, and the metrics of this worker.
+    pub(super) fn export(&self, worker: Worker) -> Result<Worker, Failure> {
+        let worker = self.traces.iter().cloned().fold(worker, Worker::traces);
+        let Some((plan, resource)) = &self.metrics else { return Ok(worker) };
+        Ok(worker.export_metrics(MetricsExport::new(plan, resource.clone())?))
+    }
 }
 
 /// Starts the log, and the exports that the environment configures.
@@ -90,8 +99,7 @@ pub(super) fn start_logging_as(config: &Config, shown: Option<ShowEvent>) -> Res
     let (log, exports) = (&config.settings.log, &config.exports);
     let resource =
         ResourcePlan::new(config::variable, Box::pin(ecs::resource(config::surroundings().metadata)));
-    let plan = exports.metrics.as_ref();
-    let metrics = plan.map(|plan| MetricsExport::new(plan, resource.clone())).transpose()?;
+    let metrics = exports.metrics.clone().map(|plan| (plan, resource.clone()));
     let Some(plan) = &exports.traces else {
         log.init_with(shown, None)?;
         return Ok(Exporters { traces: None, metrics });
@@ -99,12 +107,6 @@ pub(super) fn start_logging_as(config: &Config, shown: Option<ShowEvent>) -> Res
     let traces = Traces::start(plan, config.settings.traces, resource)?;
     log.init_with(shown, Some(&traces))?;
     Ok(Exporters { traces: Some(traces), metrics })
-}
-
-/// The worker with its exports, if there are any.
-pub(super) fn with_exporters(worker: Worker, exporters: Exporters) -> Worker {
-    let worker = exporters.traces.into_iter().fold(worker, Worker::traces);
-    exporters.metrics.into_iter().fold(worker, Worker::export_metrics)
 }
 
 /// The worker with the signals that the program has listened for since its start.

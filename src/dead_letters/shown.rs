@@ -12,9 +12,10 @@ use crate::{
     consumer::settle::{StoredRejection, remove_record},
     duration::Span,
     message::{AttributeContent, Message},
+    settings::shortened,
 };
 
-/// The most characters of a text in a line.
+/// The most characters of a text that are in a line.
 const TEXT_CHARS: usize = 60;
 
 /// A dead letter as JSON; the attributes with the reason of a reject are fields of their own.
@@ -100,13 +101,10 @@ fn rough(time: Duration) -> String {
 
 /// The beginning of a text, without line breaks and other control characters.
 fn one_line(text: &str) -> String {
-    let mut shown: String = text.chars().take(TEXT_CHARS + 1).collect();
-    if shown.chars().count() > TEXT_CHARS {
-        shown.pop();
-        shown.pop();
-        shown.push('…');
-    }
-    shown.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+    shortened(text, TEXT_CHARS)
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .collect()
 }
 
 #[cfg(test)]
@@ -145,7 +143,7 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_and_has_no_control_characters() {
         let line = one_line(&"é\u{1b}".repeat(100));
-        assert_eq!((line.chars().count(), line.chars().last()), (TEXT_CHARS, Some('…')));
+        assert_eq!((line.chars().count(), line.chars().last()), (TEXT_CHARS + 1, Some('…')));
         assert!(!line.contains('\u{1b}'));
     }
 }

@@ -22,7 +22,7 @@ pub(crate) use self::{
     secret::{HIDDEN, hide_setting, holds_secrets},
 };
 pub(crate) use self::{
-    problem::{Problem, Problems},
+    problem::{Problem, Problems, shortened},
     secret::hide,
 };
 

@@ -160,9 +160,14 @@ fn shown(key: &Key, value: &Value) -> String {
     }
     let name = names.last().map_or("", String::as_str);
     let text = hide_setting(name, value.clone()).to_string();
-    match text.char_indices().nth(VALUE_CHARS) {
+    shortened(&text, VALUE_CHARS)
+}
+
+/// The first characters of a text, and `…` if there are more.
+pub(crate) fn shortened(text: &str, most_chars: usize) -> String {
+    match text.char_indices().nth(most_chars) {
         Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+        None => text.to_owned(),
     }
 }
 

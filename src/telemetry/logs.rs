@@ -30,9 +30,10 @@ use crate::settings::Problem;
 /// The filter of the libraries, by prefixes of their names: they log noise, their spans cost time, and some log
 /// credentials.
 ///
-/// A filter that names one of them overrides this.
-const QUIET: &str =
-    "aws_=warn,h2=warn,hyper=warn,opentelemetry=warn,reqwest=warn,rustls=warn,tonic=warn,tower=warn";
+/// A region or credentials that nothing gives are reported once, where they are missed, and not by each source that was asked. A filter
+/// that names one of them overrides this.
+const QUIET: &str = "aws_=warn,aws_config::imds=error,aws_config::meta=error,\
+                     h2=warn,hyper=warn,opentelemetry=warn,reqwest=warn,rustls=warn,tonic=warn,tower=warn";
 
 /// The log's form and detail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,7 +159,8 @@ impl Settings {
 /// Shows an event of the log in another way than as a line on standard error.
 pub(crate) type ShowEvent = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
 
-struct ShownEvents(ShowEvent);
+/// The layer that shows events so.
+pub(crate) struct ShownEvents(pub(crate) ShowEvent);
 
 impl<S: Subscriber> Layer<S> for ShownEvents {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
@@ -225,6 +227,9 @@ mod tests {
             assert!(!enabled!(target: "aws_smithy_runtime::client::orchestrator", Level::DEBUG));
             assert!(!enabled!(target: "aws_sigv4::http_request::sign", Level::DEBUG));
             assert!(!enabled!(target: "hyper_util::client", Level::INFO));
+            assert!(!enabled!(target: "aws_config::imds::region", Level::WARN));
+            assert!(!enabled!(target: "aws_config::meta::credentials::chain", Level::WARN));
+            assert!(enabled!(target: "aws_config::profile", Level::WARN));
         });
     }
 

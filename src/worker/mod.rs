@@ -71,7 +71,7 @@ pub use self::{
     shutdown::Drained,
 };
 #[cfg(feature = "cli")]
-pub(crate) use self::{reload::Reload, signals::Signals};
+pub(crate) use self::{reload::Reload, run::end_of_task, signals::Signals};
 
 /// The status of a worker, for people and scripts; clones share it.
 #[derive(Clone, Default)]

@@ -4,7 +4,7 @@
 use std::net::{self, SocketAddr};
 use std::{sync::Arc, time::Duration};
 
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, task::JoinError};
 
 #[cfg(feature = "cli")]
 use super::reload::Reload;
@@ -307,7 +307,7 @@ impl Worker {
         let work = self.work(stop, Handle::current(), runtime.handle().clone());
         let ended = tasks::detach_on(runtime.handle(), "main", work).await;
         runtime.end().await;
-        ended.unwrap_or_else(|panic| Err(WorkerError::Fault(format!("main ({panic})"))))
+        end_of_task("main", ended)
     }
 
     /// Runs everything on the current runtime until `stop` is requested, for tests that pause its clock.
@@ -445,4 +445,12 @@ impl Worker {
         let signal = self.signal.take();
         engines.parts.scaling = signal.map(|signal| ScalingTask::start(signal, &tasks));
     }
+}
+
+/// The end of a worker that ran as a task of its own: a panic in it is a fault.
+pub(crate) fn end_of_task(
+    task: &str,
+    ended: Result<Result<Drained, WorkerError>, JoinError>,
+) -> Result<Drained, WorkerError> {
+    ended.unwrap_or_else(|panic| Err(WorkerError::Fault(format!("{task} ({panic})"))))
 }

@@ -80,11 +80,26 @@ async fn a_quiet_send_counts_and_many_batches_under_way_lose_none() {
     let lines: Vec<_> = (0..1_005).map(|number| number.to_string()).collect();
     let launch = send(&pair.queue, &["--file", "messages", "--quiet"]).script("messages", &lines.join("\n"));
     let ended = launch.run().await;
-    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "no bar in a pipe");
     assert!(
         ended.output.starts_with("sent 1005 messages in ") && ended.output.lines().count() == 1,
         "{}",
         ended.output
     );
     assert_eq!(dev.sqs.counts(&pair.queue).await.visible, 1_005);
+}
+
+#[tokio::test]
+async fn a_terminal_shows_a_bar_until_all_is_sent_and_then_the_summary_alone() {
+    let dev = Dev::start().await;
+    let pair = dev.sqs.pair("orders", 5).await;
+    let lines: Vec<_> = (0..2_000).map(|number| number.to_string()).collect();
+    let launch = send(&pair.queue, &["--file", "messages", "--quiet"]).script("messages", &lines.join("\n"));
+    let terminal = launch.start_on_terminal((10, 120));
+    let bar = terminal.shows("left").await;
+    assert!(bar.contains("% ") && bar.contains(" messages, ") && bar.contains(" a second, "), "{bar}");
+    let end = terminal.shows("sent 2000 messages in ").await;
+    assert_eq!(end.trim().lines().count(), 1, "{end}");
+    assert_eq!(terminal.ended().await, Some(0));
+    assert_eq!(dev.sqs.counts(&pair.queue).await.visible, 2_000);
 }

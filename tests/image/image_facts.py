@@ -122,7 +122,7 @@ def the_build_is_given_manifests_and_sources_and_nothing_else(_):
     built = subprocess.run(command, input=b"FROM scratch\nCOPY . /\n", capture_output=True, check=True)
     names = engine.names(io.BytesIO(built.stdout))
     licences = DOCUMENT_NAMES - {SBOM}
-    manifests = {"Cargo.toml", "Cargo.lock"}
+    manifests = {"Cargo.toml", "Cargo.lock", "build.rs"}
     same("given", {name.split("/")[0] for name in names}, manifests | {"src", "emulator", "listener"} | licences)
 
 

@@ -134,6 +134,24 @@ async fn the_last_totals_are_exported_at_the_end_of_a_stop() {
 }
 
 #[tokio::test]
+async fn a_worker_that_a_change_starts_anew_exports_its_spans_and_metrics_too() {
+    let collector = Collector::start(Protocol::Http).await;
+    let launch = Dev::launch_as_usual().arguments(&["--watch", "--exec", "/bin/sh job.sh"]);
+    let launch = launch.script("job.sh", "exit 0\n").variable("OTEL_METRIC_EXPORT_INTERVAL", "200");
+    let directory = launch.directory().to_owned();
+    let dev = Dev::launched(collector.configure(launch)).await;
+    let spans = || collector.spans().iter().filter(|span| span.name == "process longshore-dev-queue").count();
+    let done = || collector.metrics().last().and_then(|last| ended(last, "done"));
+    dev.post("one").await;
+    dev.post("two").await;
+    until("the exports of the first worker", async || (spans(), done()) == (2, Some(2.0))).await;
+    std::fs::write(directory.join("job.sh"), "echo second\n").unwrap();
+    dev.process.says("job.sh changed, the worker starts anew").await;
+    dev.post("three").await;
+    until("the exports of the second worker", async || (spans(), done()) == (3, Some(1.0))).await;
+}
+
+#[tokio::test]
 async fn the_metrics_that_are_exported_are_those_that_are_served() {
     let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
     let dev = Dev::start().await;

@@ -148,11 +148,12 @@ impl Session<'_> {
         let printing = Printer::start(style);
         notices.print_by(printing.printer());
         let (servers, ended) = if dev.demo {
-            let ended = Box::pin(demo::run(&servers, exporters, signals)).await;
+            let ended = Box::pin(demo::run(&servers, &exporters, signals)).await;
             (servers, ended)
         } else {
-            let mut rounds = Rounds { dev, sources, servers, printer: printing.printer().clone() };
-            let ended = Box::pin(rounds.run(exporters, (signals, reload))).await;
+            let printer = printing.printer().clone();
+            let mut rounds = Rounds { dev, sources, servers, exporters, printer };
+            let ended = Box::pin(rounds.run(signals, reload)).await;
             (rounds.servers, ended)
         };
         servers.close().await;

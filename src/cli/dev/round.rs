@@ -24,7 +24,7 @@ use crate::{
     consumer::lease::StageObserver,
     stop::Stop,
     tasks,
-    worker::{self, Reload, Signals, Worker, WorkerError},
+    worker::{self, Reload, Signals, Worker, WorkerError, end_of_task},
 };
 
 /// The interval of looking for calls that run for long.
@@ -38,18 +38,14 @@ pub(super) struct Rounds<'a> {
     pub(super) dev: &'a Dev,
     pub(super) sources: Sources,
     pub(super) servers: DevServers,
+    pub(super) exporters: Exporters,
     pub(super) printer: Printer,
 }
 
 impl Rounds<'_> {
     /// Runs workers until a signal.
-    pub(super) async fn run(
-        &mut self,
-        exporters: Exporters,
-        (signals, reload): (Option<Signals>, Reload),
-    ) -> Result<(), Failure> {
-        let first = runtime::with_exporters(worker_of(&self.servers, |_| ())?, exporters);
-        let mut next = Some(runtime::with_signals(first, signals).reload(reload));
+    pub(super) async fn run(&mut self, signals: Option<Signals>, reload: Reload) -> Result<(), Failure> {
+        let mut next = Some(self.worker(signals)?.reload(reload));
         while let Some(worker) = next.take() {
             next = Box::pin(self.round(worker)).await?;
         }
@@ -67,8 +63,7 @@ impl Rounds<'_> {
         loop {
             let changed = tokio::select! {
                 ended = &mut running => {
-                    let ended = ended.unwrap_or_else(|panic| Err(WorkerError::Fault(format!("worker ({panic})"))));
-                    return runtime::exit_result(ended).map(|()| None);
+                    return runtime::exit_result(end_of_task("worker", ended)).map(|()| None);
                 }
                 changed = changed(watch.as_mut()) => changed,
             };
@@ -78,12 +73,16 @@ impl Rounds<'_> {
             // Before the worker that has listened so far ends, so that no signal is lost in between.
             let signals = Signals::listen_again().map_err(WorkerError::System)?;
             stop.drain();
-            let ended =
-                running.await.unwrap_or_else(|panic| Err(WorkerError::Fault(format!("worker ({panic})"))));
             // What could not be drained comes back after its visibility timeout.
-            ended?;
-            return Ok(Some(worker_after_change(&self.servers, signals)?));
+            end_of_task("worker", running.await)?;
+            return self.worker(Some(signals)).map(Some);
         }
+    }
+
+    /// The worker of the present settings.
+    fn worker(&self, signals: Option<Signals>) -> Result<Worker, Failure> {
+        let worker = self.exporters.export(worker_of(&self.servers, |_| ())?)?;
+        Ok(runtime::with_signals(worker, signals))
     }
 
     fn watch(&self) -> Option<Watch> {
@@ -136,10 +135,6 @@ impl Rounds<'_> {
             of_queue as Arc<dyn StageObserver>
         }))
     }
-}
-
-fn worker_after_change(servers: &DevServers, signals: Signals) -> Result<Worker, Failure> {
-    Ok(runtime::with_signals(worker_of(servers, |_| ())?, Some(signals)))
 }
 
 /// Waits for changed files; for ever where none are watched.

@@ -3,7 +3,7 @@
 mod sender;
 
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::{self, BufRead, BufReader},
     iter::Peekable,
     path::{Path, PathBuf},
@@ -15,7 +15,7 @@ use std::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use clap::Args;
 
-use self::sender::{IN_FLIGHT, SendPlan, SendReport, send_all};
+use self::sender::{IN_FLIGHT, SendPlan, SendReport, SourceSize, send_all};
 use super::{
     options::AwsOptions,
     output::{Exit, Failure},
@@ -30,7 +30,7 @@ use crate::{
     worker,
 };
 
-/// Sends messages: one, or one per line of a file or of standard input
+/// Sends messages: one, or one per line of a file or of standard input, with a bar of the progress on a terminal
 #[derive(Args, Debug)]
 pub(super) struct Send {
     /// The body of the one message
@@ -65,7 +65,7 @@ pub(super) struct Send {
     /// The bucket for bodies that are too large for SQS, to which messages then point as those of the extended clients do [default: the queue's payload.bucket]
     #[arg(long, value_name = "BUCKET")]
     s3: Option<String>,
-    /// Print the number of messages in place of their ids, and the progress on a terminal
+    /// Print the number of messages and the time in place of their ids
     #[arg(short, long)]
     quiet: bool,
 }
@@ -81,14 +81,22 @@ impl Send {
             bucket: bucket.clone(),
         });
         let report = if self.quiet { SendReport::Summary } else { SendReport::Ids };
+        let source = self.source_size();
         runtime::run_small(async {
             let open = open(&config.settings, &queue).await?;
             let offload = match &offload {
                 None => None,
                 Some(offload) => Some((offload, largest_message(&*open).await)),
             };
-            send_all(&*open, batches, SendPlan { offload, in_flight: self.in_flight(&queue), report }).await
+            send_all(&*open, batches, SendPlan { offload, in_flight: self.in_flight(&queue), report, source })
+                .await
         })?
+    }
+
+    fn source_size(&self) -> SourceSize {
+        let Some(path) = &self.file else { return SourceSize::One };
+        let file = path.metadata().ok().filter(Metadata::is_file);
+        file.map_or(SourceSize::Unknown, |file| SourceSize::Bytes(file.len()))
     }
 
     /// The batches under way at once: one where the order matters, and where a person may type the messages.
@@ -266,7 +274,8 @@ mod tests {
         Batches::new(bodies.into_iter().map(|body| Ok(OutgoingMessage::new(body))))
     }
 
-    const PLAN: SendPlan<'static> = SendPlan { offload: None, in_flight: IN_FLIGHT, report: SendReport::Ids };
+    const PLAN: SendPlan<'static> =
+        SendPlan { offload: None, in_flight: IN_FLIGHT, report: SendReport::Ids, source: SourceSize::One };
 
     fn account() -> SqsAccount {
         let account = SqsAccount::default();

@@ -1,12 +1,16 @@
 //! Sends batches, several at once where their order does not matter, and reports every message.
 
-use std::time::Duration;
+use std::{
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, stream::FuturesOrdered};
+use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
 use crate::{
-    cli::output::{self, Exit, Failure, ProgressLine},
+    cli::output::{self, Exit, Failure},
     message::{MessageId, OutgoingMessage},
     payload::Offload,
     queue::{BatchResult, EntryError, Queue, QueueError, limits},
@@ -23,6 +27,18 @@ pub(super) struct SendPlan<'a> {
     /// The batches under way at once; one keeps the order.
     pub(super) in_flight: usize,
     pub(super) report: SendReport,
+    pub(super) source: SourceSize,
+}
+
+/// The size of what is sent, by which a bar shows the progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SourceSize {
+    /// One message: there is no progress to show.
+    One,
+    /// A file of so many bytes.
+    Bytes(u64),
+    /// Lines of a pipe.
+    Unknown,
 }
 
 /// The report on messages that were sent.
@@ -30,7 +46,7 @@ pub(super) struct SendPlan<'a> {
 pub(super) enum SendReport {
     /// The id of each.
     Ids,
-    /// Their number at the end, and a line of progress on a terminal.
+    /// Their number at the end.
     Summary,
 }
 
@@ -40,11 +56,15 @@ struct Sent {
     refused: usize,
     began: Instant,
     report: SendReport,
-    progress: ProgressLine,
+    bar: ProgressBar,
 }
 
 /// The end of a batch: the answers for its messages, or why it was not sent.
-type BatchEnd = Result<BatchResult<MessageId>, String>;
+struct BatchEnd {
+    /// The bytes of its lines in the file.
+    line_bytes: usize,
+    answers: Result<BatchResult<MessageId>, String>,
+}
 
 /// Sends batch after batch; reports what was sent, and every refusal as it happens.
 ///
@@ -54,7 +74,7 @@ pub(super) async fn send_all(
     mut batches: impl Iterator<Item = Result<Vec<OutgoingMessage>, Failure>>,
     plan: SendPlan<'_>,
 ) -> Result<(), Failure> {
-    let mut sent = Sent::new(plan.report);
+    let mut sent = Sent::new(&plan);
     let mut under_way = FuturesOrdered::new();
     let mut failure = None;
     loop {
@@ -78,6 +98,15 @@ async fn send_batch(
     batch: Vec<OutgoingMessage>,
     offload: Option<(&Offload, usize)>,
 ) -> BatchEnd {
+    let line_bytes = batch.iter().map(|message| message.body.len() + 1).sum();
+    BatchEnd { line_bytes, answers: answers(queue, batch, offload).await }
+}
+
+async fn answers(
+    queue: &dyn Queue,
+    batch: Vec<OutgoingMessage>,
+    offload: Option<(&Offload, usize)>,
+) -> Result<BatchResult<MessageId>, String> {
     let batch = offloaded(batch, offload).await?;
     // A message that is too large for any request is refused alone, as an entry of a batch would be.
     if let [message] = &*batch
@@ -103,12 +132,12 @@ async fn offloaded(
 }
 
 impl Sent {
-    fn new(report: SendReport) -> Self {
-        Self { taken: 0, refused: 0, began: Instant::now(), report, progress: ProgressLine::new() }
+    fn new(plan: &SendPlan<'_>) -> Self {
+        Self { taken: 0, refused: 0, began: Instant::now(), report: plan.report, bar: bar(plan) }
     }
 
     fn add(&mut self, end: BatchEnd) -> Result<(), Failure> {
-        let answers = match end {
+        let answers = match end.answers {
             Ok(Ok(answers)) => answers,
             Ok(Err(error)) => return Err(broken_off(self.taken, &error)),
             Err(reason) => {
@@ -129,26 +158,35 @@ impl Sent {
                 }
                 Err(error) => {
                     self.refused += 1;
-                    self.progress.clear();
-                    output::print_error(&format!("message {}: {error}", self.taken + self.refused));
+                    let line = format!("message {}: {error}", self.taken + self.refused);
+                    self.bar.suspend(|| output::print_error(&line));
                 }
             }
         }
-        if self.report == SendReport::Summary {
-            self.progress.show(&self.summary());
-        }
+        self.bar.set_message(format!("{} messages, {:.0} a second", self.taken, self.rate()));
+        self.bar.inc(end.line_bytes as u64);
         Ok(())
     }
 
-    fn summary(&self) -> String {
-        let took = self.began.elapsed().max(Duration::from_millis(1));
-        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-        let rate = self.taken as f64 / took.as_secs_f64();
-        format!("sent {} messages in {:.1} s, {rate:.0} a second", self.taken, took.as_secs_f64())
+    /// The time until now; never zero, so that a rate can be of it.
+    fn took(&self) -> Duration {
+        self.began.elapsed().max(Duration::from_millis(1))
     }
 
-    fn end(mut self, failure: Option<Failure>) -> Result<(), Failure> {
-        self.progress.clear();
+    /// The messages of a second.
+    fn rate(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let taken = self.taken as f64;
+        taken / self.took().as_secs_f64()
+    }
+
+    fn summary(&self) -> String {
+        let took = self.took().as_secs_f64();
+        format!("sent {} messages in {took:.1} s, {:.0} a second", self.taken, self.rate())
+    }
+
+    fn end(self, failure: Option<Failure>) -> Result<(), Failure> {
+        self.bar.finish_and_clear();
         if self.report == SendReport::Summary {
             output::print_line(&self.summary())?;
         }
@@ -160,6 +198,22 @@ impl Sent {
                 Err(Failure::new(Exit::Usage, format!("{refused} of {all} messages were refused")))
             }
         }
+    }
+}
+
+/// The bar on a terminal; none in a pipe, and none among ids on the same terminal.
+fn bar(plan: &SendPlan<'_>) -> ProgressBar {
+    let is_wanted = plan.report == SendReport::Summary || !io::stdout().is_terminal();
+    let (bar, template) = match plan.source {
+        SourceSize::Bytes(bytes) if is_wanted => {
+            (ProgressBar::new(bytes), "{bar:32} {percent:>3}%  {msg}, {eta} left")
+        }
+        SourceSize::Unknown if is_wanted => (ProgressBar::no_length(), "{spinner} {msg}"),
+        _ => return ProgressBar::hidden(),
+    };
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
     }
 }
 

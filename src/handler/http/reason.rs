@@ -8,6 +8,7 @@ use reqwest::{
 use serde_json::Value;
 
 use super::client::{self, FailedPost};
+use crate::settings::shortened;
 
 /// The header with the reason; it goes before the body.
 const HEADER: &str = "x-longshore-reason";
@@ -84,10 +85,7 @@ pub(super) fn clean(text: &str) -> Option<String> {
     let is_space = |character: char| character.is_control() || character.is_whitespace();
     let words: Vec<&str> = text.split(is_space).filter(|word| !word.is_empty()).collect();
     let reason = words.join(" ");
-    match reason.char_indices().nth(REASON_CHARS) {
-        Some((end, _)) => Some(format!("{}…", &reason[..end])),
-        None => Some(reason).filter(|reason| !reason.is_empty()),
-    }
+    (!reason.is_empty()).then(|| shortened(&reason, REASON_CHARS))
 }
 
 #[cfg(test)]

@@ -168,6 +168,8 @@ impl fmt::Display for FunctionError {
             ("", "") => "an error without a message".to_owned(),
             (kind, "") => kind.to_owned(),
             ("", message) => message.to_owned(),
+            // The path of a type, by the runtime for Rust: `&alloc::boxed::Box<dyn core::error::Error>` helps nobody.
+            (kind, message) if kind.contains("::") => message.to_owned(),
             (kind, message) => format!("{kind}: {message}"),
         };
         let is_long = text.chars().nth(REASON_CHARS).is_some();
@@ -200,6 +202,9 @@ mod tests {
         assert_eq!(shown(Some("Runtime.X"), report), "KeyError: 'id'");
         assert_eq!(shown(Some("Runtime.X"), r#"{"errorMessage":"a\nb"}"#), "Runtime.X: a b");
         assert_eq!(shown(Some("Runtime.X"), "no json"), "Runtime.X");
+        let of_rust =
+            r#"{"errorType":"&alloc::boxed::Box<dyn core::error::Error>","errorMessage":"no order"}"#;
+        assert_eq!(shown(None, of_rust), "no order");
         assert_eq!(shown(None, r#"{"errorType":"E","errorMessage":7}"#), "an error without a message");
     }
 

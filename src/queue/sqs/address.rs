@@ -26,6 +26,9 @@ pub(crate) enum QueueAddress {
 /// A text that is no address of a queue.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotAnAddress {
+    /// It is what a variable that is not set leaves.
+    #[error("it is empty")]
+    Empty,
     /// It looks like a URL.
     #[error("{0}")]
     Url(#[from] url::ParseError),
@@ -37,6 +40,9 @@ pub(crate) enum NotAnAddress {
 impl QueueAddress {
     /// Reads a URL, an ARN, a name, or a name with its account as `123456789012/orders`.
     pub(crate) fn parse(text: &str) -> Result<Self, NotAnAddress> {
+        if text.is_empty() {
+            return Err(NotAnAddress::Empty);
+        }
         if text.starts_with("arn:") {
             let name = QueueName::of_arn(text).ok_or(NotAnAddress::Arn)?;
             return Ok(Self::Arn { arn: text.to_owned(), name });
@@ -154,6 +160,11 @@ mod tests {
             );
             assert_eq!(address.queue_name(), "orders");
         }
+    }
+
+    #[test]
+    fn an_empty_text_is_no_name() {
+        assert_eq!(QueueAddress::parse(""), Err(NotAnAddress::Empty));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Finding;
 use crate::{
     message::Receipt,
-    queue::{BatchResult, EntryError, Queue, QueueError, VisibilityChange},
+    queue::{BatchResult, EntryError, NO_CREDENTIALS, Queue, QueueError, VisibilityChange},
 };
 
 /// The severity of a finding.
@@ -36,7 +36,7 @@ impl Severity {
 }
 
 macro_rules! codes {
-    ($($variant:ident = $name:literal, $severity:ident, $fix:literal;)*) => {
+    ($($variant:ident = $name:literal, $severity:ident, $fix:expr;)*) => {
 /// The code of a finding; `docs/check-queues.md` and `docs/check-workers.md` have a section for each.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub(crate) enum Code {
@@ -73,8 +73,7 @@ codes! {
         "change the handler's settings";
     Region = "region", Misconfigured,
         "give the queue's url or arn, which name the region, or set aws.region, --region or AWS_REGION";
-    Credentials = "credentials", Unavailable,
-        "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the ECS task a task role";
+    Credentials = "credentials", Unavailable, NO_CREDENTIALS;
     Role = "role", Unavailable,
         "let the process's own credentials call sts:AssumeRole on the role, let the role's trust policy name them, and set the external_id that it demands";
     QueueMissing = "queue-missing", Unavailable,
@@ -99,8 +98,6 @@ codes! {
         "grant the task role sqs:ChangeMessageVisibility on the queue; without it long work runs twice";
     PermissionUnproven = "permission-unproven", Notice,
         "see what the call was answered with; it may pass";
-    ReceiveUnproven = "receive-unproven", Notice,
-        "see that the task role has sqs:ReceiveMessage on the queue: only a receive proves it";
     KmsUnproven = "kms-unproven", Notice,
         "see that the task role and the key's policy allow kms:Decrypt on the key: only a receive proves it";
     QueueRetention = "queue-retention", Warning,
@@ -125,8 +122,6 @@ codes! {
         "raise the dlq's MessageRetentionPeriod above the queue's, best to 14 days: on a standard queue the age of a dead letter counts from when it was first sent";
     DlqNotEmpty = "dlq-not-empty", Notice,
         "look at what is there, and move it back or delete it";
-    DlqSendUnproven = "dlq-send-unproven", Notice,
-        "see that the task role has sqs:SendMessage on the dlq, and kms:GenerateDataKey where it is encrypted: only a send proves it";
     ExhaustedNotCopied = "exhausted-not-copied", Warning,
         "give the queue a RedrivePolicy, and grant the task role sqs:GetQueueAttributes on the queue and sqs:GetQueueUrl, sqs:GetQueueAttributes and sqs:SendMessage on the dlq; or leave on_exhausted out";
     FifoGroups = "fifo-groups", Notice,
@@ -204,10 +199,9 @@ pub(super) async fn check_permissions(name: &str, queue: &dyn Queue) -> Vec<Find
     let change = [VisibilityChange { receipt: receipt.clone(), visibility: Duration::ZERO }];
     let receipts = [receipt];
     let (deleted, changed) = tokio::join!(queue.delete(&receipts), queue.change_visibility(&change));
-    let mut found = vec![Finding::of(name, Code::ReceiveUnproven, "sqs:ReceiveMessage was not tried")];
-    found.extend(denial_finding(name, "DeleteMessage", Code::DeleteForbidden, deleted));
-    found.extend(denial_finding(name, "ChangeMessageVisibility", Code::ExtendForbidden, changed));
-    found
+    let undeleted = denial_finding(name, "DeleteMessage", Code::DeleteForbidden, deleted);
+    let unextended = denial_finding(name, "ChangeMessageVisibility", Code::ExtendForbidden, changed);
+    undeleted.into_iter().chain(unextended).collect()
 }
 
 fn denial_finding(name: &str, action: &str, forbidden: Code, answer: BatchResult<()>) -> Option<Finding> {
@@ -257,7 +251,7 @@ mod tests {
             .into_iter()
             .map(|found| found.code)
             .collect();
-        assert_eq!(codes, [Code::ReceiveUnproven]);
+        assert_eq!(codes, []);
         assert_eq!(account.snapshot("orders").unwrap().visible, 1);
     }
 

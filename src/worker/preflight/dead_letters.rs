@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Code, Finding};
+use super::{Code, Finding, Untried};
 use crate::{
     config::{QueueSettings, Settings},
     consumer::OnExhausted,
@@ -19,13 +19,13 @@ use crate::{
 /// The fewest receives that allow for a crash and a transient failure.
 const FEW_RECEIVES: u32 = 3;
 
-/// Checks the redrive policy and the DLQ of a queue.
+/// Checks the redrive policy and the DLQ of a queue; returns the permission on the DLQ that it did not try, too.
 pub(super) async fn check(
     name: &str,
     settings: &QueueSettings,
     process: &Settings,
     (queue, description): (&dyn Queue, &QueueAttributes),
-) -> Vec<Finding> {
+) -> (Vec<Finding>, Option<Untried>) {
     let mut found = check_policy(name, description.redrive.as_ref());
     if description.redrive.is_none() {
         found.extend(not_copied(name, settings, "without a redrive policy no receive is the last one"));
@@ -34,10 +34,11 @@ pub(super) async fn check(
     let (shown, dlq) = match (configured, &description.redrive) {
         (Some(address), _) => (address, open_configured(address, settings, process, queue).await),
         (None, Some(policy)) => (&*policy.dead_letter_arn, open_by_arn(policy, description, queue).await),
-        (None, None) => return found,
+        (None, None) => return (found, None),
     };
+    let is_sent_to = settings.dlq.copy_rejects && dlq.is_ok();
     match dlq {
-        Ok(dlq) => found.extend(check_dlq(name, settings, description, &dlq)),
+        Ok(dlq) => found.extend(check_dlq(name, description, &dlq)),
         Err(error) => {
             let is_awaited = configured.is_some() && settings.missing == Missing::Wait;
             let code = match code_of(&error) {
@@ -48,7 +49,7 @@ pub(super) async fn check(
             found.extend(not_copied(name, settings, "the dlq cannot be opened"));
         }
     }
-    found
+    (found, is_sent_to.then(|| Untried::send(name)))
 }
 
 /// The finding that messages which use up their receives are not copied to the DLQ, if they are to be.
@@ -114,12 +115,7 @@ fn code_of(error: &QueueError) -> Code {
     }
 }
 
-fn check_dlq(
-    name: &str,
-    settings: &QueueSettings,
-    queue: &QueueAttributes,
-    dlq: &QueueAttributes,
-) -> Vec<Finding> {
+fn check_dlq(name: &str, queue: &QueueAttributes, dlq: &QueueAttributes) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut find = |code, message: String| found.push(Finding::of(name, code, message));
     if let Some(problem) = incompatibility(queue, dlq) {
@@ -132,9 +128,6 @@ fn check_dlq(
     }
     if dlq.visible > 0 {
         find(Code::DlqNotEmpty, format!("about {} messages are in the dlq", dlq.visible));
-    }
-    if settings.dlq.copy_rejects {
-        find(Code::DlqSendUnproven, "sqs:SendMessage on the dlq was not tried".to_owned());
     }
     found
 }
@@ -179,9 +172,7 @@ mod tests {
             retention: Duration::from_hours(24 * days),
             ..QueueAttributes::default()
         };
-        let mut settings = QueueSettings::default();
-        settings.dlq.copy_rejects = false;
-        let found = |dlq: &QueueAttributes| codes(&check_dlq("orders", &settings, &days(4), dlq));
+        let found = |dlq: &QueueAttributes| codes(&check_dlq("orders", &days(4), dlq));
         assert_eq!(found(&days(14)), []);
         assert_eq!(found(&QueueAttributes { arn: String::new(), ..days(4) }), [Code::DlqRetention]);
         assert_eq!(found(&QueueAttributes { visible: 1, ..days(14) }), [Code::DlqNotEmpty]);

@@ -1,6 +1,6 @@
 //! Preflight: finds the problems of a worker before it starts.
 //!
-//! Nothing is changed: no message is received, sent or deleted. A permission that only such a call would prove is reported as unproven.
+//! Nothing is changed: no message is received, sent or deleted. A permission that only such a call would prove is named as not tried.
 
 mod codes;
 mod dead_letters;
@@ -27,17 +27,19 @@ use crate::{
 
 pub(crate) use self::{
     codes::{Code, Severity},
-    report::{Report, Verdict},
+    report::{Report, Untried, Verdict},
 };
 
 /// Checks everything that these settings name, concurrently.
 pub(crate) async fn preflight(settings: &Settings, surroundings: &EcsEnvironment) -> Report {
-    let queues = settings.queues.iter().map(|(name, queue)| queue::check(name, queue, settings));
-    let (queues, of_platform) = tokio::join!(join_all(queues), platform::check(settings, surroundings));
+    let of_queues = settings.queues.iter().map(|(name, queue)| queue::check(name, queue, settings));
+    let (mut queues, of_platform) =
+        tokio::join!(join_all(of_queues), platform::check(settings, surroundings));
     let duplicates =
         duplicates(settings.queues.keys().zip(queues.iter().map(|checked| checked.arn.as_deref())));
+    let untried = queues.iter_mut().flat_map(|checked| std::mem::take(&mut checked.untried)).collect();
     let of_queues = queues.into_iter().flat_map(|checked| checked.found);
-    Report::new(of_queues.chain(duplicates).chain(of_platform).chain(proxies()).collect())
+    Report::new(of_queues.chain(duplicates).chain(of_platform).chain(proxies()).collect(), untried)
 }
 
 /// Names the proxies of AWS calls.
@@ -71,7 +73,7 @@ fn duplicates<'a>(queues: impl Iterator<Item = (&'a String, Option<&'a str>)>) -
 /// The report on settings with which a worker would not start.
 pub(crate) fn of_problems(problems: &Problems) -> Report {
     let finding = |problem: &crate::settings::Problem| Finding::new(Code::Configuration, problem.to_string());
-    Report::new(problems.0.iter().map(finding).collect())
+    Report::new(problems.0.iter().map(finding).collect(), Vec::new())
 }
 
 /// One finding of a check.

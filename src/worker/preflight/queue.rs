@@ -1,8 +1,8 @@
 //! Checks one queue: that it exists, and that it is as the settings expect.
 
 use super::{
-    Code, Finding, check_handler, check_topics, codes::check_permissions, dead_letters, fifo_topic, once,
-    platform, unused_extensions,
+    Code, Finding, Untried, check_handler, check_topics, codes::check_permissions, dead_letters, fifo_topic,
+    once, platform, unused_extensions,
 };
 use crate::{
     config::{QueueSettings, Settings},
@@ -19,16 +19,17 @@ use crate::{
     },
 };
 
-/// The findings of one queue, and its ARN.
+/// The findings of one queue, what was not tried on it, and its ARN.
 pub(super) struct QueueFindings {
     pub(super) found: Vec<Finding>,
+    pub(super) untried: Vec<Untried>,
     /// `None` if it is not known.
     pub(super) arn: Option<String>,
 }
 
 impl QueueFindings {
     fn only(finding: Finding) -> Self {
-        Self { found: vec![finding], arn: None }
+        Self { found: vec![finding], untried: Vec::new(), arn: None }
     }
 }
 
@@ -56,15 +57,18 @@ async fn check_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> 
         Err(error) => return QueueFindings::only(of_role(queue, unreachable(name, queue.missing, &error))),
     };
     let mut found = check_permissions(name, &*opened).await;
+    let mut untried = vec![Untried::receive(name)];
     let Some(description) = description else {
         found.push(Finding::of(name, Code::AttributesForbidden, "sqs:GetQueueAttributes is refused"));
         found.extend(dead_letters::not_copied(name, queue, "the worker does not know maxReceiveCount"));
-        return QueueFindings { found, arn: None };
+        return QueueFindings { found, untried, arn: None };
     };
     found.extend(check_attributes(name, queue, &description));
     let source: (&dyn Queue, _) = (&*opened, &description);
-    found.extend(dead_letters::check(name, queue, settings, source).await);
-    QueueFindings { found, arn: Some(description.arn) }
+    let (of_dlq, unsent) = dead_letters::check(name, queue, settings, source).await;
+    found.extend(of_dlq);
+    untried.extend(unsent);
+    QueueFindings { found, untried, arn: Some(description.arn) }
 }
 
 fn not_opened(name: &str, missing: Missing, error: &WorkerError) -> Finding {

@@ -1,15 +1,43 @@
-//! The report of all findings, the worst first.
+//! The report of all findings, the worst first, and of what was not tried.
 
-use std::{cmp::Reverse, fmt::Write as _};
+use std::{cmp::Reverse, collections::BTreeMap, fmt::Write as _};
 
 use serde_json::{Value, json};
 
 use super::{Finding, Severity};
 
-/// The report of all findings, the worst first.
+/// The report of all findings, the worst first, and of what was not tried.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
     findings: Vec<Finding>,
+    untried: Vec<Untried>,
+}
+
+/// A permission that a worker needs and that was not tried: only a receive or a send would prove it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Untried {
+    /// The configured name of the queue.
+    queue: String,
+    action: &'static str,
+    /// The resource of the action: the queue, or its DLQ.
+    of: &'static str,
+}
+
+impl Untried {
+    /// The receive from a queue.
+    pub(super) fn receive(queue: &str) -> Self {
+        Self { queue: queue.to_owned(), action: "sqs:ReceiveMessage", of: "queue" }
+    }
+
+    /// The send to a queue's DLQ.
+    pub(super) fn send(queue: &str) -> Self {
+        Self { queue: queue.to_owned(), action: "sqs:SendMessage", of: "dlq" }
+    }
+
+    fn to_json(&self) -> Value {
+        let Self { queue, action, of } = self;
+        json!({ "queue": queue, "action": action, "of": of })
+    }
 }
 
 /// The verdict on a worker, by its worst finding.
@@ -35,13 +63,13 @@ impl Verdict {
 }
 
 impl Report {
-    pub(super) fn new(mut findings: Vec<Finding>) -> Self {
+    pub(super) fn new(mut findings: Vec<Finding>, untried: Vec<Untried>) -> Self {
         findings.sort_by(|one, other| {
             let key =
                 |finding: &Finding| (Reverse(finding.code.severity()), finding.queue.clone(), finding.code);
             key(one).cmp(&key(other))
         });
-        Self { findings }
+        Self { findings, untried }
     }
 
     /// The findings.
@@ -62,7 +90,8 @@ impl Report {
     /// The report as JSON, for programs.
     pub(crate) fn to_json(&self) -> Value {
         let findings: Vec<_> = self.findings.iter().map(Finding::to_json).collect();
-        json!({ "verdict": self.verdict().as_str(), "findings": findings })
+        let untried: Vec<_> = self.untried.iter().map(Untried::to_json).collect();
+        json!({ "verdict": self.verdict().as_str(), "findings": findings, "untried": untried })
     }
 
     /// The report as text, for people.
@@ -76,7 +105,23 @@ impl Report {
         let counts = ["error", "warning", "notice"].map(count).join(", ");
         // Writing into a String cannot fail.
         let _infallible = writeln!(text, "{}: {counts}", self.verdict().as_str());
-        text
+        text + &self.untried_text()
+    }
+
+    /// One line of what was not tried, or none.
+    fn untried_text(&self) -> String {
+        let mut queues: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+        for Untried { queue, action, of } in &self.untried {
+            let of = if *of == "dlq" { "the dlq of " } else { "" };
+            queues.entry((of, action)).or_default().push(queue);
+        }
+        // The receive from the queue comes before the send to the DLQ.
+        let actions =
+            queues.iter().map(|((of, action), queues)| format!("{action} on {of}{}", queues.join(", ")));
+        match actions.collect::<Vec<_>>().join("; ") {
+            actions if actions.is_empty() => actions,
+            actions => format!("not tried, because only a receive or a send proves it: {actions}\n"),
+        }
     }
 }
 
@@ -86,15 +131,15 @@ mod tests {
     use crate::worker::preflight::Code;
 
     fn of(codes: &[Code]) -> Report {
-        Report::new(codes.iter().map(|code| Finding::of("orders", *code, "so it is")).collect())
+        Report::new(codes.iter().map(|code| Finding::of("orders", *code, "so it is")).collect(), Vec::new())
     }
 
     #[test]
     fn the_worst_finding_decides_and_comes_first() {
         assert_eq!(of(&[]).verdict(), Verdict::Fit);
-        assert_eq!(of(&[Code::NoRedrivePolicy, Code::ReceiveUnproven]).verdict(), Verdict::Fit);
+        assert_eq!(of(&[Code::NoRedrivePolicy, Code::KmsUnproven]).verdict(), Verdict::Fit);
         assert_eq!(of(&[Code::NoRedrivePolicy, Code::QueueMissing]).verdict(), Verdict::Unavailable);
-        let report = of(&[Code::ReceiveUnproven, Code::QueueMissing, Code::DlqUnfit]);
+        let report = of(&[Code::KmsUnproven, Code::QueueMissing, Code::DlqUnfit]);
         assert_eq!(report.verdict(), Verdict::Misconfigured);
         assert_eq!(report.findings()[0].code, Code::DlqUnfit);
     }
@@ -113,6 +158,20 @@ mod tests {
             (&json["verdict"], &json["findings"][1]["code"]),
             (&"unavailable".into(), &"no-redrive-policy".into())
         );
+    }
+
+    #[test]
+    fn what_was_not_tried_is_no_finding_but_a_line_of_its_own() {
+        let untried = vec![Untried::receive("orders"), Untried::send("orders"), Untried::receive("mails")];
+        let report = Report::new(Vec::new(), untried);
+        assert_eq!(
+            report.to_text(),
+            "fit: 0 errors, 0 warnings, 0 notices\n\
+             not tried, because only a receive or a send proves it: sqs:ReceiveMessage on orders, mails; \
+             sqs:SendMessage on the dlq of orders\n"
+        );
+        let sends = json!({ "queue": "orders", "action": "sqs:SendMessage", "of": "dlq" });
+        assert_eq!(report.to_json()["untried"][1], sends);
     }
 
     #[test]

@@ -31,7 +31,7 @@ use crate::{
     stop::Stop,
     tasks,
     telemetry::Metrics,
-    worker::Signals,
+    worker::{Signals, end_of_task},
 };
 
 pub(crate) use self::handler::{DemoHandler, DemoStep};
@@ -63,7 +63,7 @@ pub(super) fn adjust(settings: &mut Settings) {
 /// Runs the demonstration; fails unless every message ends where it should.
 pub(super) async fn run(
     servers: &DevServers,
-    exporters: Exporters,
+    exporters: &Exporters,
     signals: Option<Signals>,
 ) -> Result<(), Failure> {
     let (record, stop) = (DemoRecord::default(), Stop::new());
@@ -75,7 +75,7 @@ pub(super) async fn run(
             show(step);
         }
     })?;
-    let worker = runtime::with_signals(runtime::with_exporters(worker, exporters), signals);
+    let worker = runtime::with_signals(exporters.export(worker)?, signals);
     let demo = Demo {
         api: servers.api,
         queue: servers.queue.clone(),
@@ -89,7 +89,7 @@ pub(super) async fn run(
         () = stop.draining() => Err(Failure::new(Exit::Unfinished, "the demonstration was interrupted")),
     };
     stop.drain();
-    let ended = runtime::exit_result(working.await.map_err(internal_error)?);
+    let ended = runtime::exit_result(end_of_task("worker", working.await));
     let report = report?;
     output::print(&format!("\n{report}"))?;
     ended?;

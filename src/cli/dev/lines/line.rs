@@ -4,6 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use crate::{
     duration::Span,
+    settings::shortened,
     telemetry::logs::{LineForm, escaped, one_line},
 };
 
@@ -106,7 +107,7 @@ impl LineStyle {
         if let Some(took) = took {
             push(&mut written, &format!(" {:>TIME_WIDTH$}", shown_time(*took)));
         }
-        let text = shortened(&one_line(text));
+        let text = shortened(&one_line(text), TEXT_CHARS);
         if !text.is_empty() {
             let gap = if took.is_some() { "  " } else { " " };
             let text = if *mark == Mark::Output { format!("{on}{text}{off}") } else { text };
@@ -125,23 +126,13 @@ impl LineStyle {
     }
 
     fn id(self, id: &str) -> String {
-        match id.char_indices().nth(SHORT_ID) {
-            Some((end, _)) if self.has_short_ids => format!("{}…", &id[..end]),
-            _ => id.to_owned(),
-        }
+        if self.has_short_ids { shortened(id, SHORT_ID) } else { id.to_owned() }
     }
 }
 
 fn push(written: &mut String, part: &str) {
     // Writing into a String cannot fail.
     let _infallible = written.write_str(part);
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(TEXT_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 /// The duration of a call: milliseconds below a second, tenths below ten, and then whole seconds.

@@ -53,7 +53,7 @@ impl Notices {
         let Some(printer) = self.0.get() else { return };
         let mut fields = NoticeFields::default();
         event.record(&mut fields);
-        if let Some(line) = fields.line(*event.metadata().level()) {
+        for line in fields.lines(*event.metadata().level()) {
             printer.print(line);
         }
     }
@@ -72,12 +72,22 @@ struct NoticeFields {
 }
 
 impl NoticeFields {
-    fn line(self, level: Level) -> Option<DevLine> {
-        let is_output = OUTPUTS.contains(&&*self.message);
-        if is_output {
-            let (queue, message_id) = (self.queue, self.message_id);
-            return Some(DevLine { mark: Mark::Output, queue, message_id, took: None, text: self.line });
+    /// A line of output is several where Lambda's runtime for Python has put a carriage return between them.
+    fn lines(self, level: Level) -> Vec<DevLine> {
+        if !OUTPUTS.contains(&&*self.message) {
+            return self.notice(level).into_iter().collect();
         }
+        let of_handler = |text: &str| DevLine {
+            mark: Mark::Output,
+            queue: self.queue.clone(),
+            message_id: self.message_id.clone(),
+            took: None,
+            text: text.to_owned(),
+        };
+        self.line.split('\r').filter(|text| !text.is_empty()).map(of_handler).collect()
+    }
+
+    fn notice(self, level: Level) -> Option<DevLine> {
         // A message's own end has a line already.
         let is_shown = level <= Level::WARN && self.message_id.is_none() || SHOWN.contains(&&*self.message);
         if !is_shown || LEFT_OUT.contains(&&*self.message) {
@@ -112,29 +122,21 @@ impl Visit for NoticeFields {
 
 #[cfg(test)]
 mod tests {
-    use tracing::{Subscriber, subscriber::with_default};
-    use tracing_subscriber::{
-        Layer, Registry,
-        layer::{Context, SubscriberExt as _},
-    };
+    use tracing::subscriber::with_default;
+    use tracing_subscriber::{Registry, layer::SubscriberExt as _};
 
     use super::*;
-    use crate::cli::dev::lines::{LineStyle, ShownLines};
-
-    struct Shown(ShowEvent);
-
-    impl<S: Subscriber> Layer<S> for Shown {
-        fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-            (self.0)(event);
-        }
-    }
+    use crate::{
+        cli::dev::lines::{LineStyle, ShownLines},
+        telemetry::logs::ShownEvents,
+    };
 
     #[tokio::test]
     async fn warnings_and_outputs_become_lines_and_what_a_message_shows_itself_does_not() {
         let (printer, mut shown) = ShownLines::collect();
         let notices = Notices::default();
         notices.print_by(&printer);
-        with_default(Registry::default().with(Shown(notices.shower())), || {
+        with_default(Registry::default().with(ShownEvents(notices.shower())), || {
             tracing::error!(
                 queue = "orders",
                 reason = "connection refused",
@@ -145,7 +147,7 @@ mod tests {
                 queue = "orders",
                 message_id = "m",
                 stream = "stdout",
-                line = "hello",
+                line = "hello\r  File \"app.py\"\r",
                 "program output"
             );
             tracing::info!(address = "127.0.0.1", "admin server listens");
@@ -155,7 +157,11 @@ mod tests {
         let lines: Vec<_> = shown.all().iter().map(|line| style.write(line)).collect();
         assert_eq!(
             lines,
-            ["! orders handler is down, polling is paused: connection refused", "» orders m hello"]
+            [
+                "! orders handler is down, polling is paused: connection refused",
+                "» orders m hello",
+                "» orders m   File \"app.py\""
+            ]
         );
     }
 }
