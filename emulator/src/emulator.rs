@@ -113,6 +113,17 @@ impl Emulator {
         Ok(dlq)
     }
 
+    /// Creates a queue, unless one of this name was declared in a file or restored; with `max_receives` a DLQ beside it.
+    pub fn ensure_queue(&self, name: &str, max_receives: Option<NonZeroU32>) -> Result<(), SqsApiError> {
+        if self.sqs().arn(name).is_ok() {
+            return Ok(());
+        }
+        match max_receives {
+            Some(max_receives) => self.create_queue_with_dlq(name, max_receives).map(drop),
+            None => self.create_queue(name),
+        }
+    }
+
     /// The SQS account, which a test in Rust can use directly.
     pub fn sqs(&self) -> &SqsAccount {
         self.sns.sqs()

@@ -31,6 +31,7 @@ mod emulator;
 mod journal;
 mod limits;
 mod message;
+mod permissions;
 mod server;
 mod sns;
 mod sqs;

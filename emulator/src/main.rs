@@ -94,10 +94,7 @@ impl Arguments {
         }
         let emulator = builder.start().await?;
         for name in self.queues {
-            if emulator.sqs().arn(&name).is_ok() {
-                continue; // Declared or restored.
-            }
-            emulator.create_queue(&name)?;
+            emulator.ensure_queue(&name, None)?;
         }
         io::stdout().write_all(emulator.instructions().as_bytes())?;
         Ok(emulator.run_until_signal().await?)

@@ -57,13 +57,8 @@ impl EmulatorCommand {
             builder = builder.data_dir(directory);
         }
         let emulator = builder.start().await?;
-        let is_new = |name: &&String| emulator.sqs().arn(name).is_err(); // Neither declared nor restored.
-        for name in self.queues.iter().filter(is_new) {
-            let created = match self.max_receives {
-                Some(max_receives) => emulator.create_queue_with_dlq(name, max_receives).map(drop),
-                None => emulator.create_queue(name),
-            };
-            created.map_err(|error| {
+        for name in &self.queues {
+            emulator.ensure_queue(name, self.max_receives).map_err(|error| {
                 Failure::new(Exit::Usage, format!("cannot create the queue {name}: {}", error.message))
             })?;
         }

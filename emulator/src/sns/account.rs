@@ -9,7 +9,7 @@ use std::{
 use super::{
     MessageStructure, PublishRequest, PublishResult, PublishTarget, SnsApiError, SnsTopicArn,
     SubscriptionSummary, persistence,
-    policy::{self, PermissionRequest},
+    policy,
     store::SnsStore,
     subscription::SubscribeRequest,
     topic::DATA_PROTECTION,
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     journal::{AccountJournal, DataError},
     message::StringMap,
+    permissions::{AccessPolicy, PermissionRequest},
     sqs::SqsAccount,
 };
 
@@ -177,25 +178,30 @@ impl SnsAccount {
         arn: &str,
         request: PermissionRequest<'_>,
     ) -> Result<(), SnsApiError> {
-        self.edit_policy(arn, |policy, arn| policy::with_statement(policy, arn, request))
+        self.edit_policy(arn, |policy, arn| policy::add_statement(policy, arn, request))
     }
 
     /// Removes a statement from the policy of a topic.
     pub(crate) fn remove_permission(&self, arn: &str, label: &str) -> Result<(), SnsApiError> {
-        self.edit_policy(arn, |policy, _| policy::without_statement(policy, label))
+        self.edit_policy(arn, |policy, _| {
+            policy.remove(label);
+            Ok(())
+        })
     }
 
     fn edit_policy(
         &self,
         arn: &str,
-        edit: impl FnOnce(&str, &SnsTopicArn) -> Result<String, SnsApiError>,
+        edit: impl FnOnce(&mut AccessPolicy, &SnsTopicArn) -> Result<(), SnsApiError>,
     ) -> Result<(), SnsApiError> {
         self.with(|store| {
             let topic = store.change(arn)?;
-            let policy = topic.attributes.get("Policy").map(str::to_owned);
-            let policy = policy.unwrap_or_else(|| policy::default_policy(&topic.arn));
-            let edited = edit(&policy, &topic.arn)?;
-            topic.set("Policy", &edited)
+            let mut policy = match topic.attributes.get("Policy") {
+                Some(text) => AccessPolicy::parse(text).ok_or_else(|| SnsApiError::invalid("Policy"))?,
+                None => policy::default_policy(&topic.arn),
+            };
+            edit(&mut policy, &topic.arn)?;
+            topic.set("Policy", &policy.to_string())
         })
     }
 

@@ -22,7 +22,7 @@ pub use self::{
     target::{PublishRequest, PublishTarget, SmsNumber, SnsTopicArn},
 };
 
-pub(crate) use self::{policy::PermissionRequest, publish::check_attribute_name};
+pub(crate) use self::publish::check_attribute_name;
 
 #[cfg(test)]
 mod tests;

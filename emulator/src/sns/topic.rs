@@ -79,7 +79,7 @@ impl TopicState {
     /// The attributes as SNS returns them, counts of subscriptions included.
     pub(super) fn show(&self) -> StringMap {
         let mut shown = self.attributes.show();
-        shown.entry("Policy".to_owned()).or_insert_with(|| policy::default_policy(&self.arn));
+        shown.entry("Policy".to_owned()).or_insert_with(|| policy::default_policy(&self.arn).to_string());
         shown.insert("EffectiveDeliveryPolicy".to_owned(), policy::effective_delivery_policy());
         let pending = self.subscriptions.iter().filter(|one| one.protocol.is_pending()).count();
         let counts = [

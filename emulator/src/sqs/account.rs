@@ -8,15 +8,14 @@ use std::{
 
 use super::{
     MessageContent, MoveTask, QueueSnapshot, ReceiveFuture, ReceiveOptions, SendResult, SqsApiError,
-    StartMoveTask, move_tasks,
-    permissions::{self, QueuePermission},
-    persistence,
+    StartMoveTask, move_tasks, persistence,
     store::{EmulatorClock, Now, SqsStore},
 };
 use crate::{
     journal::{AccountJournal, DataError},
     limits,
     message::{NewMessage, StringMap},
+    permissions::{AccessPolicy, PermissionRequest, PolicyResource},
     storage::Storage,
 };
 
@@ -208,24 +207,41 @@ impl SqsAccount {
     pub(crate) fn add_permission(
         &self,
         name: &str,
-        permission: QueuePermission<'_>,
+        request: PermissionRequest<'_>,
     ) -> Result<(), SqsApiError> {
-        self.edit_policy(name, |policy, arn| permissions::with_statement(policy, arn, permission))
+        self.edit_policy(name, |policy, arn| {
+            if policy.has(request.label) {
+                return Err(SqsApiError::invalid_parameter("Label", request.label, "Already exists."));
+            }
+            policy.add(PolicyResource { service: "SQS", arn }, request);
+            Ok(())
+        })
     }
 
     /// Removes a statement from the policy of a queue.
     pub(crate) fn remove_permission(&self, name: &str, label: &str) -> Result<(), SqsApiError> {
-        self.edit_policy(name, |policy, _| permissions::without_statement(policy, label))
+        self.edit_policy(name, |policy, _| {
+            if !policy.has(label) {
+                return Err(SqsApiError::invalid_parameter("Label", label, "can't find label."));
+            }
+            policy.remove(label);
+            Ok(())
+        })
     }
 
+    /// Edits the policy of a queue; one without statements is none.
     fn edit_policy(
         &self,
         name: &str,
-        edit: impl FnOnce(Option<&str>, &str) -> Result<String, SqsApiError>,
+        edit: impl FnOnce(&mut AccessPolicy, &str) -> Result<(), SqsApiError>,
     ) -> Result<(), SqsApiError> {
         self.with(|store, now| {
             let queue = store.open(name, now)?;
-            let policy = edit(queue.attributes.policy(), &queue.arn)?;
+            let policy = queue.attributes.policy().and_then(AccessPolicy::parse);
+            let empty = || AccessPolicy::new(&format!("{}/SQSDefaultPolicy", queue.arn), &[]);
+            let mut policy = policy.unwrap_or_else(empty);
+            edit(&mut policy, &queue.arn)?;
+            let policy = if policy.is_empty() { String::new() } else { policy.to_string() };
             store.set_attributes(name, &StringMap::from([("Policy".to_owned(), policy)]), now)
         })
     }

@@ -13,7 +13,6 @@ mod fifo;
 mod message;
 mod message_store;
 mod move_tasks;
-mod permissions;
 mod persistence;
 mod queue;
 mod receipt;
@@ -33,7 +32,6 @@ pub use self::{
 };
 pub(crate) use self::{
     fifo::RecentIds,
-    permissions::QueuePermission,
     validate::{batch_bytes, batch_ids, seconds},
 };
 
