@@ -6,6 +6,7 @@ use std::{
     num::NonZeroU32,
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 use longshore_listener::AllowedHosts;
@@ -249,7 +250,9 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Sets the region (`us-east-1`), which is part of ARNs.
+    /// Sets the region (`us-east-1`) of queues, and of the topics that this program creates.
+    ///
+    /// It is part of their ARNs. A topic is for clients of its region only, a queue for all.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.identity.region = region.into();
@@ -273,6 +276,13 @@ impl EmulatorBuilder {
     #[must_use]
     pub fn stored_bytes(mut self, stored_bytes: usize) -> Self {
         self.limits.stored_bytes = stored_bytes;
+        self
+    }
+
+    /// Refuses the name of a deleted queue for this time (none; in SQS it is a minute).
+    #[must_use]
+    pub fn delete_delay(mut self, delete_delay: Duration) -> Self {
+        self.limits.delete_delay = delete_delay;
         self
     }
 

@@ -43,7 +43,7 @@ pub use self::{
     journal::DataError,
     message::{AttributeData, MessageAttributeValue, NewMessage, StringMap},
     sns::{
-        MessageStructure, PublishRequest, PublishResult, PublishTarget, PublishedMessage, SmsNumber,
+        MessageStructure, PublishRequest, PublishResult, PublishTarget, PublishedMessage, SentSms, SmsNumber,
         SnsAccount, SnsApiError, SnsErrorCode, SnsTopicArn, SubscriptionSummary,
     },
     sqs::{

@@ -35,7 +35,7 @@ impl Default for AccountIdentity {
     }
 }
 
-/// The limits that tests may want lower than those of SQS.
+/// The limits that tests may want other than those of SQS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccountLimits {
     /// The most messages in flight per queue (120,000).
@@ -43,11 +43,14 @@ pub struct AccountLimits {
     /// The most bytes in memory of all queues and topics, 512 for each message counted in (1 GiB); beyond them a send
     /// fails with `OverLimit`.
     pub stored_bytes: usize,
+    /// The time for which the name of a deleted queue cannot be used again (none; in SQS a minute).
+    pub delete_delay: Duration,
 }
 
 impl Default for AccountLimits {
     fn default() -> Self {
-        Self { in_flight: limits::IN_FLIGHT, stored_bytes: limits::STORED_BYTES }
+        let (in_flight, stored_bytes) = (limits::IN_FLIGHT, limits::STORED_BYTES);
+        Self { in_flight, stored_bytes, delete_delay: Duration::ZERO }
     }
 }
 
@@ -150,7 +153,7 @@ impl SqsAccount {
 
     /// Deletes a queue with its messages; waiting receives fail with `QueueDoesNotExist`.
     pub fn delete_queue(&self, name: &str) -> Result<(), SqsApiError> {
-        self.with(|store, _| store.remove(name))
+        self.with(|store, now| store.remove(name, now))
     }
 
     /// The names of the queues that begin with `prefix`, sorted.

@@ -136,9 +136,11 @@ fn record(store: &SqsStore, change: Change, now: Now) -> AccountRecord {
             None => AccountRecord::Deleted { queue: name.to_string(), key },
         },
         Change::State(name, key) => match message(store, &name, key) {
-            Some((message, state)) => {
-                AccountRecord::State { queue: name.to_string(), key, state: state_record(message, state, now) }
-            }
+            Some((message, state)) => AccountRecord::State {
+                queue: name.to_string(),
+                key,
+                state: state_record(message, state, now),
+            },
             None => AccountRecord::Deleted { queue: name.to_string(), key },
         },
     }

@@ -11,7 +11,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use super::{
     RecentRecord,
-    record::{AttributeRecord, ContentRecord, FORMAT, QueueRecord, AccountRecord, StateRecord, instant},
+    record::{AccountRecord, AttributeRecord, ContentRecord, FORMAT, QueueRecord, StateRecord, instant},
 };
 use crate::sqs::{
     AccountIdentity, SqsApiError,
