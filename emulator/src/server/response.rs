@@ -35,8 +35,12 @@ pub(super) fn success(protocol: WireProtocol, request_id: &str, body: Vec<u8>) -
 /// AWS sends it to clients with the header `x-amzn-query-mode`; the emulator sends it to all, because older clients
 /// read it too.
 pub(super) fn failure(protocol: WireProtocol, request_id: &str, error: &RequestError) -> Response<Body> {
-    let protocol =
-        if error.namespace() == XmlNamespace::Sns { protocol.of_response(AwsService::Sns) } else { protocol };
+    let protocol = match (protocol, error) {
+        // As recorded against AWS.
+        (WireProtocol::QueryJson, RequestError::NoAction) => WireProtocol::Query,
+        _ if error.namespace() == XmlNamespace::Sns => protocol.of_response(AwsService::Sns),
+        _ => protocol,
+    };
     let body = match protocol {
         WireProtocol::QueryJson => query_json::error(error, request_id).to_string().into_bytes(),
         WireProtocol::Json => json_error(error),

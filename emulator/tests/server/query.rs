@@ -144,6 +144,9 @@ async fn json_is_answered_to_clients_that_accept_it() {
         get("/000000000000/orders?Action=GetQueueAttributes&AttributeName.1=VisibilityTimeout").await;
     let attributes = &attributes["GetQueueAttributesResponse"]["GetQueueAttributesResult"]["Attributes"];
     assert_eq!(*attributes, serde_json::json!([{ "Name": "VisibilityTimeout", "Value": "30" }]));
+    let no_action = "GET /000000000000/orders HTTP/1.0\r\nAccept: application/json\r\n\r\n";
+    let answer = exchange(served.address, no_action).await;
+    assert_eq!((answer.status, answer.body.as_str()), (404, "<UnknownOperationException/>"));
     let (status, refused) = get("/000000000000/gone?Action=ReceiveMessage").await;
     assert_eq!((status, &refused["Error"]["Code"]), (400, &"AWS.SimpleQueueService.NonExistentQueue".into()));
 }

@@ -1,8 +1,8 @@
 """Points LocalStack's test suite at the server of EMULATOR_PORT, whose account is 000000000000.
 
 Some tests look into LocalStack's own process, which is not the server here: what they read and write of SMS goes over
-the paths that LocalStack has for it. One test expects of LocalStack an answer that its authors call an error, and of
-AWS another; it expects that of AWS here.
+the paths that LocalStack has for it. Others expect of LocalStack what its authors say is none of AWS's answers, a retention
+of two seconds and a form of JSON; they expect here what they expect of AWS.
 """
 
 import json
@@ -13,7 +13,13 @@ import boto3
 import pytest
 
 ENDPOINT = f"http://127.0.0.1:{os.environ['EMULATOR_PORT']}"
-ANSWERED_AS_AWS_DOES = "test_marker_serialization_json_protocol"
+# The answers to "is this AWS?" that make these tests expect what AWS does: the JSON one asks for the endpoint first.
+AS_ON_AWS = {
+    "test_marker_serialization_json_protocol": [False, True],
+    "test_message_retention": [True],
+    "test_message_retention_fifo": [True],
+    "test_message_retention_with_inflight": [True],
+}
 
 
 class OptedOut:
@@ -58,6 +64,6 @@ def pytest_configure(config):
 def adapted(request, monkeypatch):
     if hasattr(request.module, "SnsProvider"):
         monkeypatch.setattr(request.module.SnsProvider, "get_store", staticmethod(Store))
-    if request.node.originalname == ANSWERED_AS_AWS_DOES:
-        on_aws = iter([False, True])  # It asks for the endpoint, and then for the answer.
+    if answers := AS_ON_AWS.get(request.node.originalname):
+        on_aws = iter(answers)
         monkeypatch.setattr(request.module, "is_aws_cloud", lambda: next(on_aws))
