@@ -1,8 +1,8 @@
 """Points LocalStack's test suite at the server of EMULATOR_PORT, whose account is 000000000000.
 
 Some tests look into LocalStack's own process, which is not the server here: what they read and write of SMS goes over
-the paths that LocalStack has for it. Others expect of LocalStack what its authors say is none of AWS's answers, a retention
-of two seconds and a form of JSON; they expect here what they expect of AWS.
+the paths that LocalStack has for it. Others have two expectations, one of AWS and one of LocalStack where it differs (a
+retention of two seconds, a form of JSON): here they have that of AWS.
 """
 
 import json
@@ -31,7 +31,8 @@ class OptedOut:
 
     def add(self, number):
         body = json.dumps({"phoneNumber": number, "accountId": "000000000000"}).encode()
-        urllib.request.urlopen(urllib.request.Request(f"{ENDPOINT}/_aws/sns/phone-opt-outs", data=body)).read()
+        headers = {"Content-Type": "application/json"}
+        urllib.request.urlopen(urllib.request.Request(f"{ENDPOINT}/_aws/sns/phone-opt-outs", body, headers)).read()
 
     def remove(self, number):
         self.sns.opt_in_phone_number(phoneNumber=number)
