@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     Shutdown,
     error::RequestError,
-    query_json,
+    json,
     request::{RequestParameters, WireProtocol},
     xml::{XmlNamespace, XmlWriter},
 };
@@ -71,7 +71,7 @@ impl ActionContext<'_> {
 
     fn json_document(&self, action: &str, result: &impl SqsResult) -> serde_json::Result<Vec<u8>> {
         let result = result.has_element().then(|| serde_json::to_value(result)).transpose()?;
-        serde_json::to_vec(&query_json::document(action, result, self.request_id))
+        serde_json::to_vec(&json::query_document(action, result, self.request_id))
     }
 
     fn document(&self, action: &str, result: &impl SqsResult) -> String {

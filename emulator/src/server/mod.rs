@@ -11,7 +11,6 @@ mod error;
 mod form;
 mod json;
 mod paths;
-mod query_json;
 mod request;
 mod response;
 mod sns;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     error::RequestError,
-    query_json,
+    json,
     request::{AwsService, WireProtocol},
     xml::{XmlNamespace, XmlWriter},
 };
@@ -42,7 +42,7 @@ pub(super) fn failure(protocol: WireProtocol, request_id: &str, error: &RequestE
         _ => protocol,
     };
     let body = match protocol {
-        WireProtocol::QueryJson => query_json::error(error, request_id).to_string().into_bytes(),
+        WireProtocol::QueryJson => json::query_error(error, request_id).to_string().into_bytes(),
         WireProtocol::Json => json_error(error),
         WireProtocol::Query => xml_error(request_id, error),
     };

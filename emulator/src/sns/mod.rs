@@ -10,7 +10,6 @@ mod notification;
 mod persistence;
 mod policy;
 mod publish;
-mod remembered;
 mod signature;
 mod sms;
 mod store;

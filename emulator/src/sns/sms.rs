@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{SmsNumber, SnsApiError, SnsErrorCode, remembered::Remembered, topic::check_attribute_size};
+use super::{SmsNumber, SnsApiError, SnsErrorCode, topic::check_attribute_size};
 use crate::{
     message::StringMap,
-    storage::{Storage, StoredBytes, text_bytes},
+    storage::{Remembered, Storage, StoredBytes, text_bytes},
 };
 
 /// The attributes that `SetSMSAttributes` knows.

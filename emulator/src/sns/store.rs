@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     MessageStructure, PublishRequest, PublishResult, PublishTarget, PublishedMessage, SnsApiError,
     SnsTopicArn, SubscriptionSummary, publish,
-    remembered::Remembered,
     sms::SmsState,
     subscription::{self, SubscribeRequest, Subscription},
     target::is_topic_name,
@@ -14,7 +13,7 @@ use super::{
 use crate::{
     message::StringMap,
     sqs::{AccountIdentity, SqsAccount},
-    storage::Storage,
+    storage::{Remembered, Storage},
 };
 
 /// The topics of an account.
