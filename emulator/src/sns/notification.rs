@@ -24,7 +24,7 @@ pub(super) struct TopicNotification<'a> {
     body: &'a str,
     timestamp: String,
     version: SignatureVersion,
-    /// Made for the first envelope, because it takes a millisecond.
+    /// Made for the first envelope, because it takes milliseconds.
     signature: OnceCell<String>,
 }
 
