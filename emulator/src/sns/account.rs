@@ -100,7 +100,7 @@ impl SnsAccount {
         Self { shared: Arc::new(Inner { sqs, store: Mutex::new(store), journal, listener }), region }
     }
 
-    /// The same account as clients of a region see it.
+    /// The account as clients of a region see it.
     pub(crate) fn in_region(&self, region: &str) -> Self {
         Self { shared: Arc::clone(&self.shared), region: region.into() }
     }

@@ -18,7 +18,7 @@ type Conditions = BTreeMap<String, Vec<FilterCondition>>;
 /// The keys of a policy, or of an object in it.
 type Branches = Vec<(String, PolicyBranch)>;
 
-/// What a key of a policy stands before.
+/// The value of a key of a policy.
 enum PolicyBranch {
     Conditions(Vec<FilterCondition>),
     /// Keys below the key.
