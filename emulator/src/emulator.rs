@@ -6,6 +6,7 @@ use std::{
     num::NonZeroU32,
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 use longshore_listener::AllowedHosts;
@@ -111,6 +112,17 @@ impl Emulator {
         attributes.insert("RedrivePolicy".to_owned(), policy.to_string());
         self.sqs().create_queue(name, &attributes, &StringMap::new())?;
         Ok(dlq)
+    }
+
+    /// Creates a queue, unless one of this name was declared in a file or restored; with `max_receives` a DLQ beside it.
+    pub fn ensure_queue(&self, name: &str, max_receives: Option<NonZeroU32>) -> Result<(), SqsApiError> {
+        if self.sqs().arn(name).is_ok() {
+            return Ok(());
+        }
+        match max_receives {
+            Some(max_receives) => self.create_queue_with_dlq(name, max_receives).map(drop),
+            None => self.create_queue(name),
+        }
     }
 
     /// The SQS account, which a test in Rust can use directly.
@@ -238,7 +250,9 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Sets the region (`us-east-1`), which is part of ARNs.
+    /// Sets the region (`us-east-1`) of queues, and of the topics that this program creates.
+    ///
+    /// It is part of their ARNs. A topic is for clients of its region only, a queue for all.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.identity.region = region.into();
@@ -262,6 +276,13 @@ impl EmulatorBuilder {
     #[must_use]
     pub fn stored_bytes(mut self, stored_bytes: usize) -> Self {
         self.limits.stored_bytes = stored_bytes;
+        self
+    }
+
+    /// Refuses the name of a deleted queue for this time (none; in SQS it is a minute).
+    #[must_use]
+    pub fn delete_delay(mut self, delete_delay: Duration) -> Self {
+        self.limits.delete_delay = delete_delay;
         self
     }
 

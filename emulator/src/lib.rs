@@ -31,6 +31,7 @@ mod emulator;
 mod journal;
 mod limits;
 mod message;
+mod permissions;
 mod server;
 mod sns;
 mod sqs;
@@ -42,7 +43,7 @@ pub use self::{
     journal::DataError,
     message::{AttributeData, MessageAttributeValue, NewMessage, StringMap},
     sns::{
-        MessageStructure, PublishRequest, PublishResult, PublishTarget, PublishedMessage, SmsNumber,
+        MessageStructure, PublishRequest, PublishResult, PublishTarget, PublishedMessage, SentSms, SmsNumber,
         SnsAccount, SnsApiError, SnsErrorCode, SnsTopicArn, SubscriptionSummary,
     },
     sqs::{

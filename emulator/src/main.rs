@@ -3,7 +3,6 @@
 use std::{
     io::{self, Write as _},
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
     process::ExitCode,
 };
 
@@ -19,6 +18,8 @@ Usage: longshore-emulator [OPTION…] [ADDRESS] [QUEUE…]
   --allow-host NAME      a further host name by which clients reach it; may be repeated
   --config FILE          a TOML file of queues and topics to create
   --data DIRECTORY       keep queues, messages and topics here over restarts
+  --delete-delay TIME    refuse the name of a deleted queue for this time; in SQS 60s [default: 0s]
+  --region NAME          the region of queues and declared topics [default: us-east-1]
   --stored-bytes NUMBER  the most bytes of all queues and topics [default: 1073741824]
 ";
 
@@ -40,28 +41,23 @@ async fn main() -> ExitCode {
 
 /// The arguments of the program.
 struct Arguments {
-    address: SocketAddr,
-    hosts: Vec<String>,
-    stored_bytes: Option<usize>,
-    config: Option<PathBuf>,
-    data: Option<PathBuf>,
+    builder: EmulatorBuilder,
     queues: Vec<String>,
 }
 
 impl Arguments {
     /// Reads the arguments; `None` if the usage is to be shown.
     fn read(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
-        let address = (Ipv4Addr::LOCALHOST, 9324).into();
-        let (hosts, queues) = (Vec::new(), Vec::new());
-        let mut read = Self { address, hosts, stored_bytes: None, config: None, data: None, queues };
+        let default: SocketAddr = (Ipv4Addr::LOCALHOST, 9324).into();
+        let mut read = Self { builder: Emulator::builder().address(default), queues: Vec::new() };
         let mut is_first = true;
         while let Some(argument) = arguments.next() {
             if argument.starts_with('-') {
-                read.set(&argument, arguments.next()?)?;
+                read.builder = set(read.builder, &argument, arguments.next()?)?;
                 continue;
             }
-            match argument.parse() {
-                Ok(address) if is_first => read.address = address,
+            match argument.parse::<SocketAddr>() {
+                Ok(address) if is_first => read.builder = read.builder.address(address),
                 _ => read.queues.push(argument),
             }
             is_first = false;
@@ -69,37 +65,25 @@ impl Arguments {
         Some(read)
     }
 
-    fn set(&mut self, option: &str, value: String) -> Option<()> {
-        match option {
-            "--allow-host" => self.hosts.push(value),
-            "--config" => self.config = Some(value.into()),
-            "--data" => self.data = Some(value.into()),
-            "--stored-bytes" => self.stored_bytes = Some(value.parse().ok()?),
-            _ => return None,
-        }
-        Some(())
-    }
-
     async fn serve(self) -> Result<(), Box<dyn std::error::Error>> {
-        let builder = Emulator::builder().address(self.address);
-        let mut builder = self.hosts.into_iter().fold(builder, EmulatorBuilder::allow_host);
-        if let Some(bytes) = self.stored_bytes {
-            builder = builder.stored_bytes(bytes);
-        }
-        if let Some(file) = self.config {
-            builder = builder.config_file(file);
-        }
-        if let Some(directory) = self.data {
-            builder = builder.data_dir(directory);
-        }
-        let emulator = builder.start().await?;
+        let emulator = self.builder.start().await?;
         for name in self.queues {
-            if emulator.sqs().arn(&name).is_ok() {
-                continue; // Declared or restored.
-            }
-            emulator.create_queue(&name)?;
+            emulator.ensure_queue(&name, None)?;
         }
         io::stdout().write_all(emulator.instructions().as_bytes())?;
         Ok(emulator.run_until_signal().await?)
     }
+}
+
+/// Sets one option; `None` if there is no such option or value.
+fn set(builder: EmulatorBuilder, option: &str, value: String) -> Option<EmulatorBuilder> {
+    Some(match option {
+        "--allow-host" => builder.allow_host(value),
+        "--config" => builder.config_file(value),
+        "--data" => builder.data_dir(value),
+        "--delete-delay" => builder.delete_delay(humantime::parse_duration(&value).ok()?),
+        "--region" => builder.region(value),
+        "--stored-bytes" => builder.stored_bytes(value.parse().ok()?),
+        _ => return None,
+    })
 }

@@ -1,11 +1,16 @@
 //! Counts the bytes that the queues and topics hold in memory, and limits them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use crate::message::StringMap;
 
 /// The bytes that each stored thing takes besides its text: structures and indexes, about as measured.
 pub(crate) const OVERHEAD: usize = 512;
+/// The most things of a kind that are remembered.
+const MOST_REMEMBERED: usize = 1_000;
 
 /// The storage of an account; clones share it.
 #[derive(Clone, Debug)]
@@ -79,6 +84,43 @@ impl Drop for StoredBytes {
     }
 }
 
+/// The last things of a kind, the oldest first.
+#[derive(Debug)]
+pub(crate) struct Remembered<T> {
+    items: VecDeque<(T, StoredBytes)>,
+    storage: Storage,
+}
+
+impl<T: Clone> Remembered<T> {
+    pub(crate) fn new(storage: Storage) -> Self {
+        Self { items: VecDeque::new(), storage }
+    }
+
+    /// Remembers one more with this many bytes of text, in a full storage instead of older ones.
+    pub(crate) fn push(&mut self, item: T, bytes: usize) {
+        if self.items.len() == MOST_REMEMBERED {
+            self.items.pop_front();
+        }
+        loop {
+            if let Ok(stored) = self.storage.store(bytes) {
+                return self.items.push_back((item, stored));
+            }
+            if self.items.pop_front().is_none() {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn all(&self) -> Vec<T> {
+        self.items.iter().map(|(item, _)| item.clone()).collect()
+    }
+
+    /// Forgets those that are not to be kept.
+    pub(crate) fn retain(&mut self, is_kept: impl Fn(&T) -> bool) {
+        self.items.retain(|(item, _)| is_kept(item));
+    }
+}
+
 /// The length of all names and values.
 pub(crate) fn text_bytes(map: &StringMap) -> usize {
     map.iter().map(|(name, value)| name.len() + value.len()).sum()
@@ -110,5 +152,20 @@ mod tests {
         stored.resize(3).unwrap();
         assert_eq!(storage.used(), OVERHEAD + 3);
         assert!(stored.resize(usize::MAX).is_err(), "no sum wraps");
+    }
+
+    #[test]
+    fn the_last_are_remembered_and_older_ones_make_room() {
+        let mut remembered = Remembered::new(Storage::new(usize::MAX));
+        (0..=MOST_REMEMBERED).for_each(|number| remembered.push(number, 0));
+        assert_eq!((remembered.all().len(), remembered.all()[0]), (MOST_REMEMBERED, 1));
+        remembered.retain(|number| *number == 7);
+        assert_eq!(remembered.all(), [7]);
+
+        let mut remembered = Remembered::new(Storage::new(2 * OVERHEAD));
+        (0..3).for_each(|number| remembered.push(number, 0));
+        assert_eq!(remembered.all(), [1, 2]);
+        remembered.push(3, 2 * OVERHEAD);
+        assert_eq!(remembered.all(), [0; 0], "larger than all the storage");
     }
 }

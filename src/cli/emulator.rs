@@ -4,10 +4,11 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroU32,
     path::PathBuf,
+    time::Duration,
 };
 
 use clap::Args;
-use longshore_emulator::{AccountLimits, Emulator, EmulatorBuilder, EmulatorError};
+use longshore_emulator::{AccountIdentity, AccountLimits, Emulator, EmulatorBuilder, EmulatorError};
 
 use super::{
     output::{self, Exit, Failure},
@@ -32,6 +33,12 @@ pub(super) struct EmulatorCommand {
     /// A further host name by which clients reach it, with the names below it; may be repeated
     #[arg(long = "allow-host", value_name = "NAME")]
     hosts: Vec<String>,
+    /// Refuse the name of a deleted queue for this time, as SQS does for 60s
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    delete_delay: Duration,
+    /// The region of queues and declared topics; a topic is for clients of its region only
+    #[arg(long, value_name = "NAME", default_value_t = AccountIdentity::default().region)]
+    region: String,
     /// Give each of these queues a DLQ, to which a message moves after so many receives
     #[arg(long, value_name = "NUMBER")]
     max_receives: Option<NonZeroU32>,
@@ -48,7 +55,11 @@ impl EmulatorCommand {
     async fn serve(&self) -> Result<(), Failure> {
         let shown =
             |message: &longshore_emulator::PublishedMessage| drop(output::print_line(&message.to_string()));
-        let builder = Emulator::builder().address(self.listen).stored_bytes(self.stored_bytes);
+        let builder = Emulator::builder()
+            .address(self.listen)
+            .region(&self.region)
+            .stored_bytes(self.stored_bytes)
+            .delete_delay(self.delete_delay);
         let mut builder = self.hosts.iter().fold(builder.on_publish(shown), EmulatorBuilder::allow_host);
         if let Some(file) = &self.config {
             builder = builder.config_file(file);
@@ -57,13 +68,8 @@ impl EmulatorCommand {
             builder = builder.data_dir(directory);
         }
         let emulator = builder.start().await?;
-        let is_new = |name: &&String| emulator.sqs().arn(name).is_err(); // Neither declared nor restored.
-        for name in self.queues.iter().filter(is_new) {
-            let created = match self.max_receives {
-                Some(max_receives) => emulator.create_queue_with_dlq(name, max_receives).map(drop),
-                None => emulator.create_queue(name),
-            };
-            created.map_err(|error| {
+        for name in &self.queues {
+            emulator.ensure_queue(name, self.max_receives).map_err(|error| {
                 Failure::new(Exit::Usage, format!("cannot create the queue {name}: {}", error.message))
             })?;
         }

@@ -202,6 +202,7 @@ impl Preparation for SignatureCheck {
 
 #[cfg(test)]
 mod tests {
+    use longshore_emulator::{MessageStructure, PublishRequest, PublishTarget};
     use serde_json::{Value, json};
 
     use super::*;
@@ -303,6 +304,31 @@ mod tests {
                 .replace("eu-west-1.amazonaws.com/Simple", "evil.example/Simple"),
         ));
         assert!(matches!(check.prepare(elsewhere).await, Err(Unprepared::Ended(Outcome::Reject(_)))));
+    }
+
+    #[tokio::test]
+    async fn a_notification_of_the_emulator_is_valid_with_its_certificate() {
+        let emulator = longshore_emulator::Emulator::start().await.unwrap();
+        let (sqs, sns, none) = (emulator.sqs(), emulator.sns(), longshore_emulator::StringMap::new());
+        sqs.create_queue("orders", &none, &none).unwrap();
+        let check = SignatureCheck::new("orders", Some(&emulator.endpoint().parse().unwrap()));
+        for version in ["1", "2"] {
+            let topic = sns.create_topic(&format!("version-{version}"), &none, &none).unwrap();
+            sns.set_topic_attribute(topic.as_str(), "SignatureVersion", version).unwrap();
+            sns.subscribe(topic.as_str(), &sqs.arn("orders").unwrap(), &none).unwrap();
+            let request = PublishRequest {
+                subject: Some("new".to_owned()),
+                endpoint: Some(emulator.endpoint()),
+                ..PublishRequest::new(PublishTarget::Topic(topic), "ahoy")
+            };
+            sns.publish(request, MessageStructure::Plain).unwrap();
+        }
+        for content in sqs.messages("orders").unwrap() {
+            let prepared = check.prepare(Arc::new(Message::new("m", content.body.clone()))).await;
+            assert!(prepared.is_ok(), "{}", content.body);
+            let forged = content.body.replace("ahoy", "pay");
+            assert!(check.prepare(Arc::new(Message::new("m", forged))).await.is_err());
+        }
     }
 
     #[tokio::test]

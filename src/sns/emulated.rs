@@ -25,13 +25,11 @@ impl EmulatorPublisher {
         };
         let attributes = publication.attributes.into_iter();
         let request = PublishRequest {
-            target,
-            body: publication.body,
             subject: publication.subject,
             attributes: attributes.map(|(name, value)| (name, value.into())).collect(),
             group_id: publication.group_id,
             deduplication_id: publication.deduplication_id,
-            trace_header: None,
+            ..PublishRequest::new(target, publication.body)
         };
         self.0.publish(request, MessageStructure::Plain).map(|result| PublicationId(result.id))
     }

@@ -1,6 +1,6 @@
 //! `longshore emulator`: SQS and SNS without a worker.
 
-use aws_sdk_sqs::error::ProvideErrorMetadata as _;
+use aws_sdk_sqs::{error::ProvideErrorMetadata as _, types::QueueAttributeName::QueueArn};
 
 use super::support::{Launch, Signal, Sqs, sqs::Counts};
 
@@ -37,6 +37,23 @@ async fn the_emulator_holds_no_more_bytes_than_it_may() {
     sqs.send(&url, "hello").await;
     let refused = sqs.client.send_message().queue_url(&url).message_body("x".repeat(2000)).send().await;
     assert_eq!(refused.unwrap_err().into_service_error().code(), Some("OverLimit"));
+}
+
+#[tokio::test]
+async fn region_and_delete_delay_are_those_of_the_flags() {
+    let flags = ["--region", "eu-west-1", "--delete-delay", "60s"];
+    let arguments = ["emulator", "--listen", "127.0.0.1:0", "--queue", "orders"];
+    let emulator = Launch::of(&[arguments.as_slice(), &flags].concat()).start();
+    let line = emulator.says("endpoint ").await;
+    let endpoint = line.split_whitespace().next_back().unwrap().to_owned();
+    let (sqs, url) = (Sqs::at(&endpoint), format!("{endpoint}/000000000000/orders"));
+    let arn =
+        sqs.client.get_queue_attributes().queue_url(&url).attribute_names(QueueArn).send().await.unwrap();
+    assert_eq!(arn.attributes.unwrap()[&QueueArn], "arn:aws:sqs:eu-west-1:000000000000:orders");
+    sqs.client.delete_queue().queue_url(&url).send().await.unwrap();
+    let refused = sqs.client.create_queue().queue_name("orders").send().await.unwrap_err();
+    let code = refused.into_service_error().code().map(str::to_owned);
+    assert_eq!(code.as_deref(), Some("AWS.SimpleQueueService.QueueDeletedRecently"));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     Shutdown,
     error::RequestError,
+    json,
     request::{RequestParameters, WireProtocol},
     xml::{XmlNamespace, XmlWriter},
 };
@@ -20,7 +21,7 @@ use crate::{
 pub(super) struct ActionContext<'a> {
     /// The queues.
     pub(super) sqs: &'a SqsAccount,
-    /// The topics.
+    /// The topics, as clients of the region see them.
     pub(super) sns: &'a SnsAccount,
     /// The host and port by which the client reached the server.
     pub(super) authority: RequestAuthority,
@@ -41,7 +42,9 @@ impl ActionContext<'_> {
     pub(super) fn queue_name(&self, url: Option<&str>) -> Result<String, RequestError> {
         match (url, self.protocol) {
             (Some(url), _) => queue_name(self.sqs, url),
-            (None, WireProtocol::Query) if self.path != "/" => queue_name(self.sqs, self.path),
+            (None, WireProtocol::Query | WireProtocol::QueryJson) if self.path != "/" => {
+                queue_name(self.sqs, self.path)
+            }
             (None, _) => Err(SqsApiError::missing_parameter("QueueUrl").into()),
         }
     }
@@ -58,11 +61,17 @@ impl ActionContext<'_> {
     ) -> Result<Vec<u8>, RequestError> {
         let action: A = parameters.decode()?;
         let result = action.run(self).await?;
-        match self.protocol {
-            WireProtocol::Json => serde_json::to_vec(&result)
-                .map_err(|error| SqsApiError::new(SqsErrorCode::InternalError, error.to_string()).into()),
-            WireProtocol::Query => Ok(self.document(A::NAME, &result).into_bytes()),
-        }
+        let json = match self.protocol {
+            WireProtocol::Json => serde_json::to_vec(&result),
+            WireProtocol::Query => return Ok(self.document(A::NAME, &result).into_bytes()),
+            WireProtocol::QueryJson => self.json_document(A::NAME, &result),
+        };
+        json.map_err(|error| SqsApiError::new(SqsErrorCode::InternalError, error.to_string()).into())
+    }
+
+    fn json_document(&self, action: &str, result: &impl SqsResult) -> serde_json::Result<Vec<u8>> {
+        let result = result.has_element().then(|| serde_json::to_value(result)).transpose()?;
+        serde_json::to_vec(&json::query_document(action, result, self.request_id))
     }
 
     fn document(&self, action: &str, result: &impl SqsResult) -> String {
@@ -120,9 +129,14 @@ impl SqsResult for EmptyResult {
 pub(super) struct RequestAuthority(pub(super) String);
 
 impl RequestAuthority {
+    /// The address of the server.
+    pub(super) fn endpoint(&self) -> String {
+        format!("http://{}", self.0)
+    }
+
     /// The URL of a queue.
     pub(super) fn queue_url(&self, account: &SqsAccount, name: &str) -> String {
-        format!("http://{}/{}/{name}", self.0, account.identity().account_id)
+        format!("{}/{}/{name}", self.endpoint(), account.identity().account_id)
     }
 }
 

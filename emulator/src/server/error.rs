@@ -126,11 +126,11 @@ impl RequestError {
             }
             // Recorded against AWS.
             (Self::Sqs(SqsApiError { code: SqsErrorCode::ResourceNotFound, .. }), _)
-            | (Self::NoAction, WireProtocol::Query) => StatusCode::NOT_FOUND,
+            | (Self::NoAction, WireProtocol::Query | WireProtocol::QueryJson) => StatusCode::NOT_FOUND,
             (Self::Sqs(SqsApiError { code: SqsErrorCode::PurgeQueueInProgress, .. }), _) => {
                 StatusCode::FORBIDDEN
             }
-            (Self::Sqs(error), WireProtocol::Query) => query_status(error.code),
+            (Self::Sqs(error), WireProtocol::Query | WireProtocol::QueryJson) => query_status(error.code),
             _ => StatusCode::BAD_REQUEST,
         }
     }

@@ -1,8 +1,8 @@
 //! The server: both protocols of SQS and the query protocol of SNS at one address.
 //!
 //! A request is read ([`request`]), decoded into an action (`sqs`, `sns`), run on the account and answered
-//! ([`response`]) in its own protocol. Signatures are not verified, so any credentials do; region and host of a
-//! queue URL do not matter.
+//! ([`response`]) in its own protocol. Signatures are not verified, so any credentials do; their region chooses among
+//! topics, and queues are the same in every region.
 
 mod action;
 mod attribute;
@@ -10,6 +10,7 @@ mod batch;
 mod error;
 mod form;
 mod json;
+mod paths;
 mod request;
 mod response;
 mod sns;
@@ -96,16 +97,21 @@ impl ServerState {
         protocol: WireProtocol,
         request_id: &str,
         request: Request,
-    ) -> Result<Vec<u8>, RequestError> {
+    ) -> Result<Response, RequestError> {
         let (head, body) = request.into_parts();
         self.hosts.check(&head)?;
         let body = request::read_body(body).await?;
         let query = head.uri.query().unwrap_or_default();
+        if let Some(answered) = paths::answer(&self.sns, (&head.method, head.uri.path(), query), &body) {
+            return answered;
+        }
+        let region = request::region(&head.headers, query);
         let request = DecodedRequest::read(protocol, &head.headers, query, body)?;
+        let protocol = protocol.of_response(request.service);
         let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let context = ActionContext {
             sqs: self.sns.sqs(),
-            sns: &self.sns,
+            sns: &region.map_or_else(|| self.sns.clone(), |region| self.sns.in_region(&region)),
             authority: RequestAuthority(host.map_or_else(|| self.address.to_string(), str::to_owned)),
             path: head.uri.path(),
             protocol,
@@ -118,7 +124,10 @@ impl ServerState {
             AwsService::Sns => sns::perform(&context, &request),
         };
         // What could not be written must not be answered, because a restart would not know of it.
-        self.sns.journal_failure().map_or(answered, |failure| Err(RequestError::NotWritten(failure)))
+        if let Some(failure) = self.sns.journal_failure() {
+            return Err(RequestError::NotWritten(failure));
+        }
+        Ok(response::success(protocol, request_id, answered?))
     }
 }
 
@@ -147,7 +156,7 @@ async fn answer(State(state): State<Arc<ServerState>>, request: Request) -> Resp
     let request_id = request_id();
     let protocol = WireProtocol::of(request.headers());
     match state.handle(protocol, &request_id, request).await {
-        Ok(body) => response::success(protocol, &request_id, body),
+        Ok(response) => response,
         Err(error) => {
             tracing::debug!(code = error.code(), request_id, "request refused");
             response::failure(protocol, &request_id, &error)

@@ -7,6 +7,7 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
+use url::form_urlencoded;
 
 use super::{error::RequestError, form::QueryForm, json, sns};
 
@@ -17,6 +18,8 @@ pub(super) enum WireProtocol {
     Json,
     /// The query protocol: everything in a form or in the URL, the responses in XML.
     Query,
+    /// The query protocol with responses in JSON, which only SQS has here.
+    QueryJson,
 }
 
 /// The header that names the JSON protocol's action.
@@ -25,9 +28,20 @@ const TARGET: &str = "x-amz-target";
 impl WireProtocol {
     /// The protocol of a request with these headers.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let is_json = content_type.is_some_and(|value| value.starts_with("application/x-amz-json"));
-        if is_json || headers.contains_key(TARGET) { Self::Json } else { Self::Query }
+        let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let is_json =
+            header(header::CONTENT_TYPE).is_some_and(|value| value.starts_with("application/x-amz-json"));
+        let accepts_json = header(header::ACCEPT).is_some_and(|value| value.contains("application/json"));
+        match (is_json || headers.contains_key(TARGET), accepts_json) {
+            (true, _) => Self::Json,
+            (false, true) => Self::QueryJson,
+            (false, false) => Self::Query,
+        }
+    }
+
+    /// The protocol of a response about a service.
+    pub(super) fn of_response(self, service: AwsService) -> Self {
+        if service == AwsService::Sns { Self::Query } else { self }
     }
 }
 
@@ -39,6 +53,9 @@ pub(super) enum AwsService {
     /// The topics.
     Sns,
 }
+
+/// The longest name of a region, longer than any of AWS's.
+const REGION_BYTES: usize = 32;
 
 /// The API version that every client of SNS sends.
 const SNS_VERSION: &str = "2010-03-31";
@@ -52,6 +69,21 @@ impl AwsService {
             _ => Self::Sqs,
         }
     }
+}
+
+/// The region in the scope of a request's credentials: those of its header, or of a signed URL.
+pub(super) fn region(headers: &HeaderMap, query: &str) -> Option<String> {
+    let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let of_header =
+        header.and_then(|value| value.split_once("Credential=")).map(|(_, scope)| scope.to_owned());
+    let of_url = || {
+        let mut parameters = form_urlencoded::parse(query.as_bytes());
+        parameters.find(|(name, _)| name == "X-Amz-Credential").map(|(_, scope)| scope.into_owned())
+    };
+    let scope = of_header.or_else(of_url)?;
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_region = |text: &&str| (1..=REGION_BYTES).contains(&text.len()) && text.bytes().all(is_allowed);
+    scope.split('/').nth(2).filter(is_region).map(str::to_owned)
 }
 
 /// A request that was read.
@@ -89,7 +121,7 @@ impl DecodedRequest {
                 let action = action.ok_or(RequestError::NoAction)?.to_owned();
                 Ok(Self { service: AwsService::Sqs, action, parameters: RequestParameters::Json(body) })
             }
-            WireProtocol::Query => {
+            WireProtocol::Query | WireProtocol::QueryJson => {
                 let mut form = QueryForm::default();
                 form.read(query.as_bytes())
                     .and_then(|()| form.read(&body))
@@ -146,6 +178,30 @@ pub(super) async fn read_body(body: Body) -> Result<Bytes, RequestError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_region_is_that_of_the_credentials() {
+        let of_header = |value: &str| {
+            region(&HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]), "")
+        };
+        for (scope, expected) in [
+            (
+                "AWS4-HMAC-SHA256 Credential=any/20261130/eu-west-1/sns/aws4_request, SignedHeaders=host",
+                Some("eu-west-1"),
+            ),
+            ("AWS4-HMAC-SHA256 Credential=any/20261130/eu:west/sns/aws4_request", None),
+            ("AWS4-HMAC-SHA256 Credential=any", None),
+            ("Bearer x", None),
+        ] {
+            assert_eq!(of_header(scope).as_deref(), expected, "{scope}");
+        }
+        let of_url = region(
+            &HeaderMap::new(),
+            "Action=ListTopics&X-Amz-Credential=any%2F20261130%2Fus-west-2%2Fsns%2Faws4_request",
+        );
+        assert_eq!(of_url.as_deref(), Some("us-west-2"));
+        assert_eq!(region(&HeaderMap::new(), ""), None);
+    }
 
     #[tokio::test]
     async fn a_body_is_read_up_to_the_limit_and_refused_beyond() {

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::{
     error::RequestError,
-    request::WireProtocol,
+    json,
+    request::{AwsService, WireProtocol},
     xml::{XmlNamespace, XmlWriter},
 };
 
@@ -34,7 +35,14 @@ pub(super) fn success(protocol: WireProtocol, request_id: &str, body: Vec<u8>) -
 /// AWS sends it to clients with the header `x-amzn-query-mode`; the emulator sends it to all, because older clients
 /// read it too.
 pub(super) fn failure(protocol: WireProtocol, request_id: &str, error: &RequestError) -> Response<Body> {
+    let protocol = match (protocol, error) {
+        // As recorded against AWS.
+        (WireProtocol::QueryJson, RequestError::NoAction) => WireProtocol::Query,
+        _ if error.namespace() == XmlNamespace::Sns => protocol.of_response(AwsService::Sns),
+        _ => protocol,
+    };
     let body = match protocol {
+        WireProtocol::QueryJson => json::query_error(error, request_id).to_string().into_bytes(),
         WireProtocol::Json => json_error(error),
         WireProtocol::Query => xml_error(request_id, error),
     };
@@ -52,6 +60,7 @@ fn response(protocol: WireProtocol, request_id: &str, status: StatusCode, body: 
     let content_type = match protocol {
         WireProtocol::Json => HeaderValue::from_static("application/x-amz-json-1.0"),
         WireProtocol::Query => HeaderValue::from_static("text/xml"),
+        WireProtocol::QueryJson => HeaderValue::from_static("application/json"),
     };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

@@ -7,22 +7,25 @@ use std::{
 };
 
 use super::{
-    MessageStructure, PublishRequest, PublishResult, PublishTarget, SnsApiError, SnsTopicArn,
-    SubscriptionSummary, persistence,
-    policy::{self, PermissionRequest},
-    store::SnsStore,
-    subscription::SubscribeRequest,
+    MessageStructure, PublishRequest, PublishResult, PublishTarget, SentSms, SmsNumber, SnsApiError,
+    SnsTopicArn, SubscriptionSummary, persistence, policy, store::SnsStore, subscription::SubscribeRequest,
     topic::DATA_PROTECTION,
 };
 use crate::{
     journal::{AccountJournal, DataError},
     message::StringMap,
+    permissions::{AccessPolicy, PermissionRequest},
     sqs::SqsAccount,
 };
 
 /// An account of SNS in memory; clones share the topics.
+///
+/// Its topics are those of its own region; those of another are seen by clients of that region.
 #[derive(Clone)]
-pub struct SnsAccount(Arc<Inner>);
+pub struct SnsAccount {
+    shared: Arc<Inner>,
+    region: Arc<str>,
+}
 
 struct Inner {
     sqs: SqsAccount,
@@ -55,7 +58,7 @@ impl fmt::Display for PublishedMessage {
 
 impl fmt::Debug for SnsAccount {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("SnsAccount").field("sqs", &self.0.sqs).finish_non_exhaustive()
+        formatter.debug_struct("SnsAccount").field("sqs", &self.shared.sqs).finish_non_exhaustive()
     }
 }
 
@@ -70,8 +73,8 @@ impl SnsAccount {
         sqs: SqsAccount,
         listener: impl Fn(&PublishedMessage) + Send + Sync + 'static,
     ) -> Self {
-        let store = Mutex::new(SnsStore::new(sqs.identity().clone(), sqs.storage().clone()));
-        Self(Arc::new(Inner { sqs, store, journal: None, listener: Box::new(listener) }))
+        let store = SnsStore::new(sqs.identity().clone(), sqs.storage().clone());
+        Self::of(store, sqs, None, listener)
     }
 
     /// An account that is restored from a journal, and writes every change of a topic to it.
@@ -84,18 +87,33 @@ impl SnsAccount {
         persistence::restore(&mut store, &path)?;
         store.changed.clear();
         let journal = Some(AccountJournal::create(path, |writer| persistence::write_all(&store, writer))?);
-        Ok(Self(Arc::new(Inner { sqs, store: Mutex::new(store), journal, listener: Box::new(listener) })))
+        Ok(Self::of(store, sqs, journal, listener))
+    }
+
+    fn of(
+        store: SnsStore,
+        sqs: SqsAccount,
+        journal: Option<AccountJournal>,
+        listener: impl Fn(&PublishedMessage) + Send + Sync + 'static,
+    ) -> Self {
+        let (region, listener) = (Arc::clone(&store.region), Box::new(listener));
+        Self { shared: Arc::new(Inner { sqs, store: Mutex::new(store), journal, listener }), region }
+    }
+
+    /// The account as clients of a region see it.
+    pub(crate) fn in_region(&self, region: &str) -> Self {
+        Self { shared: Arc::clone(&self.shared), region: region.into() }
     }
 
     /// The reason for which the last change of a queue or a topic was not written, if there is a journal.
     pub(crate) fn journal_failure(&self) -> Option<String> {
-        let of_topics = || self.0.journal.as_ref()?.failure();
-        self.0.sqs.journal_failure().or_else(of_topics)
+        let of_topics = || self.shared.journal.as_ref()?.failure();
+        self.shared.sqs.journal_failure().or_else(of_topics)
     }
 
     /// The SQS account to whose queues topics deliver.
     pub fn sqs(&self) -> &SqsAccount {
-        &self.0.sqs
+        &self.shared.sqs
     }
 
     /// The ARN that a topic of this name has or would have.
@@ -177,25 +195,30 @@ impl SnsAccount {
         arn: &str,
         request: PermissionRequest<'_>,
     ) -> Result<(), SnsApiError> {
-        self.edit_policy(arn, |policy, arn| policy::with_statement(policy, arn, request))
+        self.edit_policy(arn, |policy, arn| policy::add_statement(policy, arn, request))
     }
 
     /// Removes a statement from the policy of a topic.
     pub(crate) fn remove_permission(&self, arn: &str, label: &str) -> Result<(), SnsApiError> {
-        self.edit_policy(arn, |policy, _| policy::without_statement(policy, label))
+        self.edit_policy(arn, |policy, _| {
+            policy.remove(label);
+            Ok(())
+        })
     }
 
     fn edit_policy(
         &self,
         arn: &str,
-        edit: impl FnOnce(&str, &SnsTopicArn) -> Result<String, SnsApiError>,
+        edit: impl FnOnce(&mut AccessPolicy, &SnsTopicArn) -> Result<(), SnsApiError>,
     ) -> Result<(), SnsApiError> {
         self.with(|store| {
             let topic = store.change(arn)?;
-            let policy = topic.attributes.get("Policy").map(str::to_owned);
-            let policy = policy.unwrap_or_else(|| policy::default_policy(&topic.arn));
-            let edited = edit(&policy, &topic.arn)?;
-            topic.set("Policy", &edited)
+            let mut policy = match topic.attributes.get("Policy") {
+                Some(text) => AccessPolicy::parse(text).ok_or_else(|| SnsApiError::invalid("Policy"))?,
+                None => policy::default_policy(&topic.arn),
+            };
+            edit(&mut policy, &topic.arn)?;
+            topic.set("Policy", &policy.to_string())
         })
     }
 
@@ -251,21 +274,62 @@ impl SnsAccount {
         request: PublishRequest,
         structure: MessageStructure,
     ) -> Result<PublishResult, SnsApiError> {
-        let (result, message) = self.with(|store| store.publish(&self.0.sqs, request, structure))?;
-        (self.0.listener)(&message);
+        let (result, message) = self.with(|store| store.publish(&self.shared.sqs, request, structure))?;
+        (self.shared.listener)(&message);
         Ok(result)
     }
 
     /// The last published messages, the oldest first, a thousand at most.
     pub fn published(&self) -> Vec<PublishedMessage> {
-        self.with(|store| store.published.iter().map(|record| record.message.clone()).collect())
+        self.with(|store| store.published.all())
+    }
+
+    /// Sets the attributes of SMS in the region.
+    pub(crate) fn set_sms_attributes(&self, attributes: &StringMap) -> Result<(), SnsApiError> {
+        self.with(|store| store.sms.set_attributes(&store.region, attributes))
+    }
+
+    /// The attributes of SMS in the region.
+    pub(crate) fn sms_attributes(&self) -> StringMap {
+        self.with(|store| store.sms.attributes(&store.region))
+    }
+
+    /// Notes that a phone number wants no SMS; SNS has no such call, the owner of the number replies with `STOP`.
+    pub fn opt_out(&self, number: SmsNumber) -> Result<(), SnsApiError> {
+        self.with(|store| store.sms.opt_out(number))
+    }
+
+    /// Notes that a phone number wants SMS again.
+    pub(crate) fn opt_in(&self, number: &SmsNumber) {
+        self.with(|store| store.sms.opt_in(number));
+    }
+
+    /// True if a phone number wants no SMS.
+    pub(crate) fn is_opted_out(&self, number: &SmsNumber) -> bool {
+        self.with(|store| store.sms.is_opted_out(number))
+    }
+
+    /// The phone numbers that want no SMS, sorted.
+    pub(crate) fn opted_out(&self) -> Vec<SmsNumber> {
+        self.with(|store| store.sms.opted_out())
+    }
+
+    /// The last SMS to phone numbers, subscribed ones too, the oldest first, a thousand at most.
+    pub fn sent_sms(&self) -> Vec<SentSms> {
+        self.with(|store| store.sms.sent())
+    }
+
+    /// Forgets the SMS to one number, or all.
+    pub(crate) fn forget_sms(&self, number: Option<&str>) {
+        self.with(|store| store.sms.forget(number));
     }
 
     fn with<T>(&self, call: impl FnOnce(&mut SnsStore) -> T) -> T {
-        let mut store = self.0.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
+        store.region = Arc::clone(&self.region);
         let result = call(&mut store);
         let changed = std::mem::take(&mut store.changed);
-        if let Some(journal) = &self.0.journal {
+        if let Some(journal) = &self.shared.journal {
             let records = persistence::write_changes(&store, changed);
             journal.append(&records, |writer| persistence::write_all(&store, writer));
         }

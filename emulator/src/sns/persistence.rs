@@ -56,7 +56,10 @@ pub(super) fn write_all(store: &SnsStore, writer: &mut JournalWriter) {
 /// Fills an empty store from the journal, which may not exist yet.
 pub(super) fn restore(store: &mut SnsStore, path: &Path) -> Result<(), DataError> {
     journal::read(path, |record| match record {
-        TopicRecord::TopicDeleted { arn } => store.delete_topic(&arn).map_err(|error| error.message),
+        TopicRecord::TopicDeleted { arn } => {
+            store.remove(&arn);
+            Ok(())
+        }
         topic @ TopicRecord::Topic { .. } => restore_topic(store, topic).map_err(|error| error.message),
     })
 }

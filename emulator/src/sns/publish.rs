@@ -1,20 +1,19 @@
-//! Publishing: the rules for a message, its delivery to the subscriptions of a topic, and the JSON envelope.
+//! Publishing: the rules for a message, and its delivery to the subscriptions of a topic.
 
-use std::{collections::BTreeMap, time::SystemTime};
-
-use base64::prelude::{BASE64_STANDARD, Engine as _};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::{
-    PublishRequest, SnsApiError, SnsErrorCode, SnsTopicArn,
+    PublishRequest, SentSms, SmsNumber, SnsApiError, SnsErrorCode,
+    notification::TopicNotification,
+    sms::SmsState,
     subscription::Subscription,
     topic::{DeduplicationKey, TopicState},
 };
 use crate::{
     checksum, limits,
-    message::{AttributeData, MessageAttributeValue, NewMessage},
+    message::{AttributeData, MessageAttributeValue},
     sqs::SqsAccount,
 };
 
@@ -31,7 +30,21 @@ pub enum MessageStructure {
 impl MessageStructure {
     /// Checks that a structured text has a text for every protocol.
     pub(crate) fn check(self, text: &str) -> Result<(), SnsApiError> {
-        if self == Self::Json { sqs_body(text).map(drop) } else { Ok(()) }
+        self.text_for("sqs", text).map(drop)
+    }
+
+    /// The text for a protocol.
+    fn text_for(self, protocol: &str, body: &str) -> Result<String, SnsApiError> {
+        if self == Self::Plain {
+            return Ok(body.to_owned());
+        }
+        let invalid = |reason: &str| SnsApiError::invalid(format!("Message Structure - {reason}"));
+        let texts: Map<String, Value> =
+            serde_json::from_str(body).map_err(|_| invalid("JSON message body failed to parse"))?;
+        // Keys with other values than texts are ignored (recorded against AWS).
+        let text = |key: &str| texts.get(key).and_then(Value::as_str).map(str::to_owned);
+        let default = text("default").ok_or_else(|| invalid("No default entry in JSON message body"))?;
+        Ok(text(protocol).unwrap_or(default))
     }
 }
 
@@ -47,17 +60,15 @@ pub struct PublishResult {
 /// Publishes to a topic; returns the number of deliveries too.
 pub(super) fn publish_to_topic(
     topic: &mut TopicState,
-    sqs: &SqsAccount,
+    (sqs, sms): (&SqsAccount, &mut SmsState),
     request: &PublishRequest,
     structure: MessageStructure,
 ) -> Result<(PublishResult, usize), SnsApiError> {
     if request.size_bytes() > topic.attributes.message_bytes() {
         return Err(SnsApiError::invalid("Message too long"));
     }
-    let body = match structure {
-        MessageStructure::Plain => request.body.clone(),
-        MessageStructure::Json => sqs_body(&request.body)?,
-    };
+    let body = structure.text_for("sqs", &request.body)?;
+    let sms_text = structure.text_for("sms", &request.body)?;
     let mut request = request.clone();
     let now = Instant::now();
     let deduplication = deduplicate(topic, &mut request)?;
@@ -69,27 +80,48 @@ pub(super) fn publish_to_topic(
     if let Some(key) = deduplication {
         topic.fifo.insert(key, result.clone(), (now, topic.storage.store(0)?));
     }
-    let notification = TopicNotification {
-        topic: &topic.arn,
-        request: &request,
-        body: &body,
-        result: &result,
-        signature_version: topic.attributes.get("SignatureVersion").unwrap_or("1"),
-    };
+    let signed_as = (&topic.arn, topic.attributes.signature_version());
+    let notification = TopicNotification::new(signed_as, &request, &body, &result);
     let matches = |subscription: &&Subscription| {
         subscription.filter.as_ref().is_none_or(|filter| filter.matches(&request.attributes, &body))
     };
-    let deliver = |subscription: &&Subscription| deliver(&notification, subscription, sqs);
+    let deliver = |subscription: &&Subscription| match subscription.phone_number() {
+        Some(number) => sms.send(SentSms {
+            topic_arn: Some(topic.arn.to_string()),
+            subscription_arn: Some(subscription.arn.clone()),
+            ..sent_sms(number, &sms_text, &request, &result)
+        }),
+        None => notification.deliver(subscription, sqs),
+    };
     let delivered = topic.subscriptions.iter().filter(matches).filter(deliver).count();
     Ok((result, delivered))
 }
 
-/// Accepts an SMS, which is not delivered.
-pub(super) fn publish_to_phone(request: &PublishRequest) -> Result<PublishResult, SnsApiError> {
+/// Sends an SMS; returns the number of deliveries too, which is none if the number wants no SMS.
+pub(super) fn publish_to_phone(
+    number: &SmsNumber,
+    sms: &mut SmsState,
+    request: &PublishRequest,
+    structure: MessageStructure,
+) -> Result<(PublishResult, usize), SnsApiError> {
     if request.body.chars().count() > limits::SMS_CHARS {
         return Err(SnsApiError::invalid("Message too long"));
     }
-    Ok(PublishResult { id: new_id(), sequence_number: None })
+    let text = structure.text_for("sms", &request.body)?;
+    let result = PublishResult { id: new_id(), sequence_number: None };
+    let is_sent = sms.send(sent_sms(number.clone(), &text, request, &result));
+    Ok((result, usize::from(is_sent)))
+}
+
+fn sent_sms(number: SmsNumber, text: &str, request: &PublishRequest, result: &PublishResult) -> SentSms {
+    SentSms {
+        number,
+        text: text.to_owned(),
+        message_id: result.id.clone(),
+        topic_arn: None,
+        subscription_arn: None,
+        subject: request.subject.clone(),
+    }
 }
 
 /// The deduplication key of a message for a FIFO topic; sets the id that the topic derives from the body.
@@ -110,30 +142,6 @@ fn deduplicate(
     }
     let id = request.deduplication_id.clone().ok_or_else(SnsApiError::no_deduplication_id)?;
     Ok(Some((topic.attributes.deduplicates_by_group().then_some(group), id)))
-}
-
-/// Sends the message to one queue; what it cannot take goes to the dead-letter queue of the subscription, or is dropped.
-fn deliver(notification: &TopicNotification<'_>, subscription: &Subscription, sqs: &SqsAccount) -> bool {
-    let Some(queue) = subscription.queue_name() else { return false };
-    let Err(error) = sqs.send(queue, notification.for_queue(subscription, queue)) else { return true };
-    tracing::warn!(topic = %notification.topic, queue, %error, "delivery failed");
-    if let Some(dead_letters) = subscription.dead_letter_queue()
-        && let Err(error) = sqs.send(&dead_letters, notification.for_queue(subscription, &dead_letters))
-    {
-        tracing::warn!(topic = %notification.topic, dead_letters, %error, "dead letter failed");
-    }
-    false
-}
-
-/// The text for SQS in a structured message.
-fn sqs_body(body: &str) -> Result<String, SnsApiError> {
-    let invalid = |reason: &str| SnsApiError::invalid(format!("Message Structure - {reason}"));
-    let texts: Map<String, Value> =
-        serde_json::from_str(body).map_err(|_| invalid("JSON message body failed to parse"))?;
-    // Keys with other values than texts are ignored (recorded against AWS).
-    let text = |key: &str| texts.get(key).and_then(Value::as_str).map(str::to_owned);
-    let default = text("default").ok_or_else(|| invalid("No default entry in JSON message body"))?;
-    Ok(text("sqs").unwrap_or(default))
 }
 
 /// Checks the rules for every message, whatever its destination.
@@ -217,75 +225,4 @@ pub(crate) fn check_attribute_name(name: &str) -> Result<(), SnsApiError> {
 fn new_id() -> String {
     let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid();
     id.hyphenated().to_string()
-}
-
-/// A published message as its subscriptions receive it.
-struct TopicNotification<'a> {
-    topic: &'a SnsTopicArn,
-    request: &'a PublishRequest,
-    /// The body for SQS.
-    body: &'a str,
-    result: &'a PublishResult,
-    signature_version: &'a str,
-}
-
-impl TopicNotification<'_> {
-    /// The message for a queue; a FIFO topic passes no group to a standard queue (recorded against AWS).
-    fn for_queue(&self, subscription: &Subscription, queue: &str) -> NewMessage {
-        let Self { topic, request, body, .. } = self;
-        let (body, attributes) = if subscription.is_raw() {
-            ((*body).to_owned(), request.attributes.clone())
-        } else {
-            (self.envelope(&subscription.arn), BTreeMap::new())
-        };
-        let is_fifo = queue.strip_suffix(".fifo").is_some();
-        NewMessage {
-            body,
-            attributes,
-            group_id: request.group_id.clone().filter(|_| is_fifo || !topic.is_fifo()),
-            deduplication_id: request.deduplication_id.clone().filter(|_| is_fifo),
-            trace_header: request.trace_header.clone(),
-            ..NewMessage::default()
-        }
-    }
-
-    /// The body with the JSON envelope of a subscription that is not raw; its signature is a placeholder.
-    fn envelope(&self, subscription_arn: &str) -> String {
-        let Self { topic, request, body, result, .. } = self;
-        let host = format!("https://sns.{}.amazonaws.com", topic.region());
-        let mut envelope = json!({
-            "Type": "Notification",
-            "MessageId": result.id,
-            "TopicArn": topic.as_str(),
-            "Message": body,
-            "Timestamp": humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
-            "UnsubscribeURL": format!("{host}/?Action=Unsubscribe&SubscriptionArn={subscription_arn}"),
-        });
-        if let Some(subject) = &request.subject {
-            envelope["Subject"] = json!(subject);
-        }
-        if let Some(number) = &result.sequence_number {
-            envelope["SequenceNumber"] = json!(number);
-        } else {
-            let certificate = "SimpleNotificationService-0000000000000000000000.pem";
-            envelope["SignatureVersion"] = json!(self.signature_version);
-            envelope["Signature"] = json!("unsigned");
-            envelope["SigningCertURL"] = json!(format!("{host}/{certificate}"));
-        }
-        if !request.attributes.is_empty() {
-            let attributes = request.attributes.iter();
-            let attributes: Map<_, _> =
-                attributes.map(|(name, value)| (name.clone(), attribute(value))).collect();
-            envelope["MessageAttributes"] = attributes.into();
-        }
-        envelope.to_string()
-    }
-}
-
-fn attribute(value: &MessageAttributeValue) -> Value {
-    let text = match &value.content {
-        AttributeData::Text(text) => text.clone(),
-        AttributeData::Bytes(bytes) => BASE64_STANDARD.encode(bytes),
-    };
-    json!({ "Type": value.data_type, "Value": text })
 }

@@ -1,10 +1,11 @@
 //! The topics of an account by their ARNs, and the calls on them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     MessageStructure, PublishRequest, PublishResult, PublishTarget, PublishedMessage, SnsApiError,
     SnsTopicArn, SubscriptionSummary, publish,
+    sms::SmsState,
     subscription::{self, SubscribeRequest, Subscription},
     target::is_topic_name,
     topic::{TopicAttributes, TopicState},
@@ -12,34 +13,35 @@ use super::{
 use crate::{
     message::StringMap,
     sqs::{AccountIdentity, SqsAccount},
-    storage::{Storage, StoredBytes},
+    storage::{Remembered, Storage},
 };
-
-/// The most published messages that are remembered.
-const REMEMBERED: usize = 1_000;
 
 /// The topics of an account.
 #[derive(Debug)]
 pub(super) struct SnsStore {
     identity: AccountIdentity,
+    /// The region of the current call, which is that of the client.
+    pub(super) region: Arc<str>,
     topics: BTreeMap<String, TopicState>,
+    pub(super) sms: SmsState,
     /// The last published messages.
-    pub(super) published: VecDeque<PublishedRecord>,
+    pub(super) published: Remembered<PublishedMessage>,
     storage: Storage,
     /// The ARNs of the topics that the current call changes.
     pub(super) changed: Vec<String>,
 }
 
-/// A published message that is remembered.
-#[derive(Debug)]
-pub(super) struct PublishedRecord {
-    pub(super) message: PublishedMessage,
-    _stored: StoredBytes,
-}
-
 impl SnsStore {
     pub(super) fn new(identity: AccountIdentity, storage: Storage) -> Self {
-        Self { identity, topics: BTreeMap::new(), published: VecDeque::new(), storage, changed: Vec::new() }
+        Self {
+            region: identity.region.as_str().into(),
+            identity,
+            topics: BTreeMap::new(),
+            sms: SmsState::new(storage.clone()),
+            published: Remembered::new(storage.clone()),
+            storage,
+            changed: Vec::new(),
+        }
     }
 
     /// The storage of the account.
@@ -70,8 +72,9 @@ impl SnsStore {
     }
 
     pub(super) fn arn(&self, name: &str) -> Result<SnsTopicArn, SnsApiError> {
-        let AccountIdentity { region, account_id } = &self.identity;
-        let arn = SnsTopicArn::new(region, account_id, name).ok().filter(|_| is_topic_name(name));
+        let arn = SnsTopicArn::new(&self.region, &self.identity.account_id, name)
+            .ok()
+            .filter(|_| is_topic_name(name));
         arn.ok_or_else(|| SnsApiError::invalid("Topic Name"))
     }
 
@@ -101,19 +104,29 @@ impl SnsStore {
 
     pub(super) fn delete_topic(&mut self, arn: &str) -> Result<(), SnsApiError> {
         self.check_region(arn)?;
-        self.topics.remove(arn);
+        self.remove(arn);
         self.changed.push(arn.to_owned());
         Ok(())
     }
 
-    pub(super) fn topic_arns(&self) -> Vec<String> {
-        self.topics.keys().cloned().collect()
+    /// Removes a topic, of whatever region.
+    pub(super) fn remove(&mut self, arn: &str) {
+        self.topics.remove(arn);
     }
 
-    /// Checks the form of an ARN; a topic of another region is none of this endpoint.
+    /// The topics of the region.
+    fn of_region(&self) -> impl Iterator<Item = &TopicState> {
+        self.topics.values().filter(|topic| topic.arn.region() == &*self.region)
+    }
+
+    pub(super) fn topic_arns(&self) -> Vec<String> {
+        self.of_region().map(|topic| topic.arn.to_string()).collect()
+    }
+
+    /// Checks the form of an ARN; a topic of another region is none for the client.
     fn check_region(&self, arn: &str) -> Result<(), SnsApiError> {
         let arn: SnsTopicArn = arn.parse()?;
-        if arn.region() == self.identity.region { Ok(()) } else { Err(SnsApiError::invalid("TopicArn")) }
+        if arn.region() == &*self.region { Ok(()) } else { Err(SnsApiError::invalid("TopicArn")) }
     }
 
     pub(super) fn topic(&mut self, arn: &str) -> Result<&mut TopicState, SnsApiError> {
@@ -167,7 +180,7 @@ impl SnsStore {
     ) -> Result<Vec<SubscriptionSummary>, SnsApiError> {
         let topics: Vec<&TopicState> = match topic_arn {
             Some(arn) => vec![self.topic(arn)?],
-            None => self.topics.values().collect(),
+            None => self.of_region().collect(),
         };
         let of_topic = |topic: &TopicState| {
             topic.subscriptions.iter().map(|one| one.summary(&topic.arn)).collect::<Vec<_>>()
@@ -210,29 +223,17 @@ impl SnsStore {
         publish::check_request(&request)?;
         let (result, delivered) = match &request.target {
             PublishTarget::Topic(arn) => {
-                publish::publish_to_topic(self.topic(arn.as_str())?, sqs, &request, structure)?
+                self.check_region(arn.as_str())?;
+                let topic = self.topics.get_mut(arn.as_str()).ok_or_else(SnsApiError::no_topic)?;
+                publish::publish_to_topic(topic, (sqs, &mut self.sms), &request, structure)?
             }
-            PublishTarget::Phone(_) => (publish::publish_to_phone(&request)?, 1),
+            PublishTarget::Phone(number) => {
+                publish::publish_to_phone(number, &mut self.sms, &request, structure)?
+            }
         };
+        let bytes = request.size_bytes();
         let message = PublishedMessage { request, delivered };
-        self.remember(&message);
+        self.published.push(message.clone(), bytes);
         Ok((result, message))
-    }
-
-    /// Remembers a published message, in a full storage instead of older ones.
-    fn remember(&mut self, message: &PublishedMessage) {
-        if self.published.len() == REMEMBERED {
-            self.published.pop_front();
-        }
-        loop {
-            if let Ok(stored) = self.storage.store(message.request.size_bytes()) {
-                return self
-                    .published
-                    .push_back(PublishedRecord { message: message.clone(), _stored: stored });
-            }
-            if self.published.pop_front().is_none() {
-                return;
-            }
-        }
     }
 }

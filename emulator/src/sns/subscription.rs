@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    SnsApiError, SnsTopicArn,
+    SmsNumber, SnsApiError, SnsTopicArn,
     filter::{FilterPolicy, FilterScope},
     persistence::SubscriptionRecord,
     topic::check_attribute_size,
@@ -17,7 +17,7 @@ use crate::{
 const PROTOCOLS: [&str; 9] =
     ["http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose"];
 
-/// The protocol of a subscription; only `sqs` is delivered to.
+/// The protocol of a subscription; only `sqs` and `sms` are delivered to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SubscriptionProtocol(&'static str);
 
@@ -190,6 +190,11 @@ impl Subscription {
     /// The name of the queue, if the endpoint is one.
     pub(super) fn queue_name(&self) -> Option<&str> {
         if self.protocol.as_str() == "sqs" { self.endpoint.rsplit(':').next() } else { None }
+    }
+
+    /// The phone number, if the endpoint is one.
+    pub(super) fn phone_number(&self) -> Option<SmsNumber> {
+        SmsNumber::of_endpoint(&self.endpoint).filter(|_| self.protocol.as_str() == "sms")
     }
 
     /// The name of the queue that takes what the endpoint cannot.

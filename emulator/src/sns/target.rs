@@ -22,6 +22,8 @@ pub struct PublishRequest {
     pub deduplication_id: Option<String>,
     /// The header `X-Amzn-Trace-Id` of the call, which queues get as `AWSTraceHeader`.
     pub trace_header: Option<String>,
+    /// The address by which the client reached the emulator, which has the certificate of the message's signature.
+    pub endpoint: Option<String>,
 }
 
 impl PublishRequest {
@@ -35,6 +37,7 @@ impl PublishRequest {
             group_id: None,
             deduplication_id: None,
             trace_header: None,
+            endpoint: None,
         }
     }
 
@@ -133,10 +136,28 @@ pub(super) fn is_topic_name(name: &str) -> bool {
 /// A phone number in E.164 notation: a plus and 4 to 15 digits.
 ///
 /// `Debug` shows the last two digits only; the number is personal data.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SmsNumber(String);
 
 impl SmsNumber {
+    /// The number of an endpoint, which may lack the plus.
+    pub(super) fn of_endpoint(endpoint: &str) -> Option<Self> {
+        Self::of_digits(endpoint.strip_prefix('+').unwrap_or(endpoint))
+    }
+
+    /// The number of the parameter of an action about opting out.
+    pub(crate) fn of_parameter(text: Option<&str>) -> Result<Self, SnsApiError> {
+        let number = text.and_then(|text| text.parse().ok());
+        number.ok_or_else(|| SnsApiError::invalid("PhoneNumber Reason: input incorrectly formatted"))
+    }
+
+    fn of_digits(digits: &str) -> Option<Self> {
+        let is_number = (4..=15).contains(&digits.len())
+            && !digits.starts_with('0')
+            && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| Self(format!("+{digits}")))
+    }
+
     /// The number in E.164 notation.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -153,14 +174,9 @@ impl FromStr for SmsNumber {
     type Err = SnsApiError;
 
     fn from_str(text: &str) -> Result<Self, SnsApiError> {
-        let digits = text.strip_prefix('+').filter(|digits| !digits.starts_with('0'));
-        let is_number = digits.is_some_and(|digits| {
-            (4..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
-        });
-        if is_number {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(SnsApiError::invalid(format!("PhoneNumber Reason: {text} is not valid to publish to")))
+        let invalid =
+            || SnsApiError::invalid(format!("PhoneNumber Reason: {text} is not valid to publish to"));
+        Self::of_digits(text.strip_prefix('+').unwrap_or_default()).ok_or_else(invalid)
     }
 }
 

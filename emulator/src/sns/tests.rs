@@ -11,6 +11,7 @@ fn names(pairs: &[(&str, &str)]) -> StringMap {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
+const NULL: serde_json::Value = serde_json::Value::Null;
 const FIFO: [(&str, &str); 1] = [("FifoTopic", "true")];
 
 /// A topic beside an SQS account with one queue.
@@ -160,6 +161,101 @@ fn an_sms_is_remembered_and_passed_to_the_listener() {
     assert_eq!(topics.published()[0].request.target, target);
     let long = PublishRequest::new(target, "x".repeat(1_601));
     assert_eq!(topics.publish(long, MessageStructure::Plain), Err(SnsApiError::invalid("Message too long")));
+}
+
+#[tokio::test]
+async fn an_envelope_is_signed_over_its_fields_unless_the_topic_is_fifo() {
+    for (version, topic, queue) in [("1", "t", "q"), ("2", "t", "q"), ("1", "t.fifo", "q.fifo")] {
+        let harness = Harness::new(topic, queue).subscribed(&[]);
+        harness.topics.set_topic_attribute(harness.topic.as_str(), "SignatureVersion", version).unwrap();
+        let publication = PublishRequest {
+            subject: Some("new".to_owned()),
+            endpoint: Some("http://emulator:9324".to_owned()),
+            group_id: harness.topic.is_fifo().then(|| "g".to_owned()),
+            deduplication_id: harness.topic.is_fifo().then(|| "d".to_owned()),
+            ..harness.publication("ahoy")
+        };
+        harness.publish(publication).unwrap();
+        let envelope: serde_json::Value = serde_json::from_str(&harness.bodies().await[0]).unwrap();
+        if harness.topic.is_fifo() {
+            assert_eq!((&envelope["Signature"], &envelope["SigningCertURL"]), (&NULL, &NULL));
+            continue;
+        }
+        let fields = ["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"];
+        let text = signature::signed_text(fields.map(|name| (name, envelope[name].as_str())));
+        let signed = signature::SignatureVersion::parse(version).unwrap().sign(&text);
+        assert_eq!(
+            (&envelope["SignatureVersion"], &envelope["Signature"]),
+            (&version.into(), &signed.into())
+        );
+        assert_eq!(envelope["SigningCertURL"], format!("http://emulator:9324{CERTIFICATE_PATH}"));
+        let unsubscribe = "http://emulator:9324/?Action=Unsubscribe&SubscriptionArn=arn:aws:sns:us-east-1:";
+        assert!(envelope["UnsubscribeURL"].as_str().unwrap().starts_with(unsubscribe), "{envelope}");
+    }
+}
+
+#[test]
+fn an_sms_goes_to_numbers_and_subscribed_numbers_that_want_it() {
+    let harness = Harness::new("t", "q");
+    let number = |text: &str| text.parse::<SmsNumber>().unwrap();
+    for endpoint in ["+15550100123", "15550100124"] {
+        harness.topics.subscribe_by(harness.topic.as_str(), "sms", endpoint, &StringMap::new()).unwrap();
+    }
+    harness.topics.opt_out(number("+15550100124")).unwrap();
+    let body = r#"{"default": "d", "sms": "to phones", "sqs": "s"}"#;
+    harness.topics.publish(harness.publication(body), MessageStructure::Json).unwrap();
+    let direct = |text: &str| {
+        let request = PublishRequest::new(PublishTarget::Phone(number(text)), "direct");
+        harness.topics.publish(request, MessageStructure::Plain).unwrap();
+    };
+    direct("+15550100124");
+    harness.topics.opt_in(&number("+15550100124"));
+    direct("+15550100124");
+    let sent = harness.topics.sent_sms();
+    let shown: Vec<_> = sent.iter().map(|sms| (sms.number.as_str(), sms.text.as_str())).collect();
+    assert_eq!(shown, [("+15550100123", "to phones"), ("+15550100124", "direct")]);
+    assert_eq!(sent.iter().map(|sms| sms.topic_arn.is_some()).collect::<Vec<_>>(), [true, false]);
+    let delivered: Vec<_> = harness.topics.published().iter().map(|message| message.delivered).collect();
+    assert_eq!(delivered, [1, 0, 1]);
+}
+
+#[test]
+fn sms_attributes_are_those_of_a_region() {
+    let topics = SnsAccount::new(SqsAccount::default());
+    let default = names(&[("MonthlySpendLimit", "1")]);
+    let set = names(&[("DefaultSMSType", "Promotional"), ("DefaultSenderID", "Shop1")]);
+    topics.set_sms_attributes(&set).unwrap();
+    assert_eq!(topics.sms_attributes(), default.clone().into_iter().chain(set).collect());
+    assert_eq!(topics.in_region("eu-west-1").sms_attributes(), default);
+    for (name, value, message) in [
+        ("InvalidAttribute", "x", "InvalidAttribute is not a valid attribute"),
+        ("DefaultSMSType", "invalid", "DefaultSMSType is invalid"),
+        ("DefaultSenderID", "123456789", "DefaultSenderID is invalid"),
+        ("DefaultSenderID", "aaaaaaaaaaaa", "DefaultSenderID is invalid"),
+        ("DeliveryStatusSuccessSamplingRate", "101", "DeliveryStatusSuccessSamplingRate is invalid"),
+    ] {
+        let error = topics.set_sms_attributes(&names(&[(name, value)])).unwrap_err();
+        assert_eq!(error, SnsApiError::new(SnsErrorCode::InvalidParameter, message));
+    }
+}
+
+#[test]
+fn a_topic_is_for_clients_of_its_region_only() {
+    let here = SnsAccount::new(SqsAccount::default());
+    let there = here.in_region("eu-west-1");
+    let create =
+        |topics: &SnsAccount| topics.create_topic("t", &StringMap::new(), &StringMap::new()).unwrap();
+    let (mine, theirs) = (create(&here), create(&there));
+    assert_eq!((mine.region(), theirs.region()), ("us-east-1", "eu-west-1"));
+    assert_eq!((here.topic_arns(), there.topic_arns()), (vec![mine.to_string()], vec![theirs.to_string()]));
+    let elsewhere = SnsApiError::invalid("TopicArn");
+    let request = PublishRequest::new(PublishTarget::Topic(mine.clone()), "x");
+    assert_eq!(there.publish(request, MessageStructure::Plain), Err(elsewhere.clone()));
+    assert_eq!(there.topic_attributes(mine.as_str()), Err(elsewhere.clone()));
+    assert_eq!(there.delete_topic(mine.as_str()), Err(elsewhere));
+    here.subscribe_by(mine.as_str(), "sms", "+15550100123", &StringMap::new()).unwrap();
+    let count = |topics: &SnsAccount| topics.subscriptions(None).unwrap().len();
+    assert_eq!((count(&here), count(&there)), (1, 0));
 }
 
 #[test]

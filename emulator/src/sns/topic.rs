@@ -4,7 +4,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-use super::{PublishResult, SnsApiError, SnsTopicArn, policy, subscription::Subscription};
+use super::{
+    PublishResult, SnsApiError, SnsTopicArn, policy, signature::SignatureVersion, subscription::Subscription,
+};
 use crate::{
     limits,
     message::StringMap,
@@ -79,7 +81,7 @@ impl TopicState {
     /// The attributes as SNS returns them, counts of subscriptions included.
     pub(super) fn show(&self) -> StringMap {
         let mut shown = self.attributes.show();
-        shown.entry("Policy".to_owned()).or_insert_with(|| policy::default_policy(&self.arn));
+        shown.entry("Policy".to_owned()).or_insert_with(|| policy::default_policy(&self.arn).to_string());
         shown.insert("EffectiveDeliveryPolicy".to_owned(), policy::effective_delivery_policy());
         let pending = self.subscriptions.iter().filter(|one| one.protocol.is_pending()).count();
         let counts = [
@@ -98,14 +100,13 @@ impl TopicState {
 pub(super) struct TopicAttributes(StringMap);
 
 /// The attributes that are stored and returned, and have no effect.
-const WITHOUT_EFFECT: [&str; 8] = [
+const WITHOUT_EFFECT: [&str; 7] = [
     "ArchivePolicy",
     DATA_PROTECTION,
     "DeliveryPolicy",
     "DisplayName",
     "KmsMasterKeyId",
     "Policy",
-    "SignatureVersion",
     "TracingConfig",
 ];
 /// The policy with actions of its own, which the attributes do not show.
@@ -148,6 +149,7 @@ impl TopicAttributes {
         check_attribute_size(name, value)?;
         let is_allowed = match name {
             "FifoTopic" | "ContentBasedDeduplication" => matches!(value, "true" | "false"),
+            "SignatureVersion" => SignatureVersion::parse(value).is_some(),
             "FifoThroughputScope" => matches!(value, "Topic" | "MessageGroup"),
             "MaximumMessageSize" => {
                 value.parse().is_ok_and(|bytes| (1_024..=limits::MESSAGE_BYTES).contains(&bytes))
@@ -184,6 +186,11 @@ impl TopicAttributes {
     /// Returns true if a deduplication id is unique within its group only.
     pub(super) fn deduplicates_by_group(&self) -> bool {
         self.0.get("FifoThroughputScope").is_some_and(|scope| scope == "MessageGroup")
+    }
+
+    /// The version of the signatures of its notifications.
+    pub(super) fn signature_version(&self) -> SignatureVersion {
+        self.get("SignatureVersion").and_then(SignatureVersion::parse).unwrap_or(SignatureVersion::One)
     }
 
     /// The largest message.

@@ -8,15 +8,14 @@ use std::{
 
 use super::{
     MessageContent, MoveTask, QueueSnapshot, ReceiveFuture, ReceiveOptions, SendResult, SqsApiError,
-    StartMoveTask, move_tasks,
-    permissions::{self, QueuePermission},
-    persistence,
+    StartMoveTask, move_tasks, persistence,
     store::{EmulatorClock, Now, SqsStore},
 };
 use crate::{
     journal::{AccountJournal, DataError},
     limits,
     message::{NewMessage, StringMap},
+    permissions::{AccessPolicy, PermissionRequest, PolicyResource},
     storage::Storage,
 };
 
@@ -36,7 +35,7 @@ impl Default for AccountIdentity {
     }
 }
 
-/// The limits that tests may want lower than those of SQS.
+/// The limits that tests may want other than those of SQS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccountLimits {
     /// The most messages in flight per queue (120,000).
@@ -44,11 +43,14 @@ pub struct AccountLimits {
     /// The most bytes in memory of all queues and topics, 512 for each message counted in (1 GiB); beyond them a send
     /// fails with `OverLimit`.
     pub stored_bytes: usize,
+    /// The time for which the name of a deleted queue cannot be used again (none; in SQS a minute).
+    pub delete_delay: Duration,
 }
 
 impl Default for AccountLimits {
     fn default() -> Self {
-        Self { in_flight: limits::IN_FLIGHT, stored_bytes: limits::STORED_BYTES }
+        let (in_flight, stored_bytes) = (limits::IN_FLIGHT, limits::STORED_BYTES);
+        Self { in_flight, stored_bytes, delete_delay: Duration::ZERO }
     }
 }
 
@@ -151,7 +153,7 @@ impl SqsAccount {
 
     /// Deletes a queue with its messages; waiting receives fail with `QueueDoesNotExist`.
     pub fn delete_queue(&self, name: &str) -> Result<(), SqsApiError> {
-        self.with(|store, _| store.remove(name))
+        self.with(|store, now| store.remove(name, now))
     }
 
     /// The names of the queues that begin with `prefix`, sorted.
@@ -208,24 +210,41 @@ impl SqsAccount {
     pub(crate) fn add_permission(
         &self,
         name: &str,
-        permission: QueuePermission<'_>,
+        request: PermissionRequest<'_>,
     ) -> Result<(), SqsApiError> {
-        self.edit_policy(name, |policy, arn| permissions::with_statement(policy, arn, permission))
+        self.edit_policy(name, |policy, arn| {
+            if policy.has(request.label) {
+                return Err(SqsApiError::invalid_parameter("Label", request.label, "Already exists."));
+            }
+            policy.add(PolicyResource { service: "SQS", arn }, request);
+            Ok(())
+        })
     }
 
     /// Removes a statement from the policy of a queue.
     pub(crate) fn remove_permission(&self, name: &str, label: &str) -> Result<(), SqsApiError> {
-        self.edit_policy(name, |policy, _| permissions::without_statement(policy, label))
+        self.edit_policy(name, |policy, _| {
+            if !policy.has(label) {
+                return Err(SqsApiError::invalid_parameter("Label", label, "can't find label."));
+            }
+            policy.remove(label);
+            Ok(())
+        })
     }
 
+    /// Edits the policy of a queue; one without statements is none.
     fn edit_policy(
         &self,
         name: &str,
-        edit: impl FnOnce(Option<&str>, &str) -> Result<String, SqsApiError>,
+        edit: impl FnOnce(&mut AccessPolicy, &str) -> Result<(), SqsApiError>,
     ) -> Result<(), SqsApiError> {
         self.with(|store, now| {
             let queue = store.open(name, now)?;
-            let policy = edit(queue.attributes.policy(), &queue.arn)?;
+            let policy = queue.attributes.policy().and_then(AccessPolicy::parse);
+            let empty = || AccessPolicy::new(&format!("{}/SQSDefaultPolicy", queue.arn), &[]);
+            let mut policy = policy.unwrap_or_else(empty);
+            edit(&mut policy, &queue.arn)?;
+            let policy = if policy.is_empty() { String::new() } else { policy.to_string() };
             store.set_attributes(name, &StringMap::from([("Policy".to_owned(), policy)]), now)
         })
     }

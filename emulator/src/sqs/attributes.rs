@@ -197,6 +197,11 @@ impl QueueType {
     pub(super) fn is_fifo(self) -> bool {
         self != Self::Standard
     }
+
+    /// `DeduplicationScope`.
+    pub(super) fn scope(self) -> DeduplicationScope {
+        if let Self::Fifo(fifo) = self { fifo.scope } else { DeduplicationScope::default() }
+    }
 }
 
 /// The attributes that only FIFO queues have.
@@ -204,8 +209,7 @@ impl QueueType {
 pub(super) struct FifoAttributes {
     /// `ContentBasedDeduplication`.
     pub(super) deduplication: DeduplicationSource,
-    /// `DeduplicationScope`.
-    pub(super) scope: DeduplicationScope,
+    scope: DeduplicationScope,
     throughput: ThroughputLimit,
 }
 

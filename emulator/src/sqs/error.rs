@@ -68,6 +68,8 @@ pub enum SqsErrorCode {
     OverLimit,
     /// The queue was purged less than a minute ago.
     PurgeQueueInProgress,
+    /// A queue of that name was deleted a short time ago.
+    QueueDeletedRecently,
     /// There is no such queue.
     QueueDoesNotExist,
     /// A queue of that name exists with other attributes.
@@ -98,6 +100,7 @@ impl SqsErrorCode {
             Self::MissingParameter => "MissingRequiredParameterException",
             Self::OverLimit => "OverLimit",
             Self::PurgeQueueInProgress => "PurgeQueueInProgress",
+            Self::QueueDeletedRecently => "QueueDeletedRecently",
             Self::QueueDoesNotExist => "QueueDoesNotExist",
             Self::QueueAlreadyExists => "QueueNameExists",
             Self::ReceiptHandleIsInvalid => "ReceiptHandleIsInvalid",
@@ -117,6 +120,7 @@ impl SqsErrorCode {
             Self::InvalidParameterValue => "InvalidParameterValue",
             Self::MissingParameter => "MissingParameter",
             Self::PurgeQueueInProgress => "AWS.SimpleQueueService.PurgeQueueInProgress",
+            Self::QueueDeletedRecently => "AWS.SimpleQueueService.QueueDeletedRecently",
             Self::QueueDoesNotExist => "AWS.SimpleQueueService.NonExistentQueue",
             Self::QueueAlreadyExists => "QueueAlreadyExists",
             Self::TooManyEntriesInBatchRequest => "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",

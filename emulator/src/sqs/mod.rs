@@ -2,9 +2,8 @@
 //!
 //! Every call of [`SqsAccount`] takes a lock briefly; only [`SqsAccount::receive`] waits. Time is tokio's.
 //!
-//! Not imitated: the fairness of fair queues towards noisy tenants, the minute in which the name of a deleted queue
-//! cannot be used again, throttling, the effect of a changed delay on messages already in a FIFO queue, and access
-//! policies, which are stored and returned but not enforced.
+//! Not imitated: the fairness of fair queues towards noisy tenants, throttling, the effect of a changed delay on messages
+//! already in a FIFO queue, and access policies, which are stored and returned but not enforced.
 
 mod account;
 mod attributes;
@@ -13,7 +12,6 @@ mod fifo;
 mod message;
 mod message_store;
 mod move_tasks;
-mod permissions;
 mod persistence;
 mod queue;
 mod receipt;
@@ -33,7 +31,6 @@ pub use self::{
 };
 pub(crate) use self::{
     fifo::RecentIds,
-    permissions::QueuePermission,
     validate::{batch_bytes, batch_ids, seconds},
 };
 

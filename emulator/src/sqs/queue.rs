@@ -29,6 +29,11 @@ use crate::{
 
 /// The time after a purge in which the next one is refused.
 const PURGE_PAUSE: Duration = Duration::from_mins(1);
+/// The time after which a change of `DeduplicationScope` takes effect.
+///
+/// SQS documents a minute for every attribute; here the others take effect at once, which tests want. That this one does
+/// not is recorded against AWS.
+const SCOPE_DELAY: Duration = Duration::from_mins(1);
 
 /// The attributes and counts of a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +83,8 @@ pub(super) struct QueueState {
     pub(super) waiting: WaitingReceives,
     pub(super) receipts: ReceiptCodec,
     deduplicated: RecentIds<DeduplicationKey, FirstMessage>,
+    /// The scope in effect, and the time from which it is that of the attributes.
+    scope: (DeduplicationScope, Option<Instant>),
     attempts: RecentIds<String, ReceiveAttemptRecord>,
     limits: AccountLimits,
     storage: Storage,
@@ -143,6 +150,7 @@ impl QueueState {
         Ok(Self {
             name: name.into(),
             arn: arn.into(),
+            scope: (attributes.queue_type.scope(), None),
             attributes,
             tags: StringMap::new(),
             messages: MessageStore::new(order, changes.clone()),
@@ -162,6 +170,9 @@ impl QueueState {
 
     /// Advances the queue to the current time: ends delays and visibility timeouts, drops old messages.
     pub(super) fn advance(&mut self, now: Now) {
+        if self.scope.1.is_some_and(|changes_at| changes_at <= now.at) {
+            self.scope = (self.attributes.queue_type.scope(), None);
+        }
         self.messages.advance(now.at, self.attributes.retention);
     }
 
@@ -189,6 +200,9 @@ impl QueueState {
         now: Now,
     ) -> Result<(), SqsApiError> {
         self.stored.resize(length_of(&self.name, &attributes, &self.tags))?;
+        if attributes.queue_type.scope() != self.attributes.queue_type.scope() {
+            self.scope.1 = Some(now.at + SCOPE_DELAY);
+        }
         self.attributes = attributes;
         self.modified_at = now.wall;
         self.changes.queue();
@@ -343,8 +357,10 @@ impl QueueState {
     }
 
     fn deduplication_key(&self, content: &MessageContent) -> Option<DeduplicationKey> {
-        let QueueType::Fifo(fifo) = self.attributes.queue_type else { return None };
-        let group = content.group_id.clone().filter(|_| fifo.scope == DeduplicationScope::Group);
+        if !self.attributes.queue_type.is_fifo() {
+            return None;
+        }
+        let group = content.group_id.clone().filter(|_| self.scope.0 == DeduplicationScope::Group);
         Some((group, content.deduplication_id.clone()?))
     }
 

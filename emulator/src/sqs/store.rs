@@ -63,6 +63,8 @@ impl EmulatorClock {
 pub(super) struct SqsStore {
     pub(super) queues: BTreeMap<Arc<str>, QueueState>,
     pub(super) moves: MoveTasks,
+    /// The names of the queues that were deleted within the delay, and the times at which it ends.
+    deleted: BTreeMap<Arc<str>, Instant>,
     identity: AccountIdentity,
     limits: AccountLimits,
     storage: Storage,
@@ -75,9 +77,9 @@ impl SqsStore {
     /// A store without queues.
     pub(super) fn new(identity: AccountIdentity, limits: AccountLimits, storage: Storage) -> Self {
         let sender_id = identity.account_id.as_str().into();
-        let (queues, moves) = (BTreeMap::new(), MoveTasks::default());
+        let (queues, moves, deleted) = (BTreeMap::new(), MoveTasks::default(), BTreeMap::new());
         let changes = Changes::default();
-        Self { queues, moves, identity, limits, storage, sender_id, serials: 0, changes }
+        Self { queues, moves, deleted, identity, limits, storage, sender_id, serials: 0, changes }
     }
 
     /// Collects the changes of every call from now on.
@@ -154,6 +156,7 @@ impl SqsStore {
         if let Some(queue) = self.queues.get(name) {
             return check_same_attributes(queue, given, &attributes);
         }
+        self.check_not_deleted(name, now)?;
         self.check_dead_letters(&self.arn_of(name), &attributes)?;
         let mut queue = self.new_queue(name, attributes, now)?;
         queue.set_tags(tags.clone())?;
@@ -161,9 +164,25 @@ impl SqsStore {
         Ok(())
     }
 
+    /// Checks that the delay after the deletion of a queue of this name is over.
+    fn check_not_deleted(&self, name: &str, now: Now) -> Result<(), SqsApiError> {
+        if self.deleted.get(name).is_none_or(|until| *until <= now.at) {
+            return Ok(());
+        }
+        let seconds = self.limits.delete_delay.as_secs();
+        let message = format!(
+            "You must wait {seconds} seconds after deleting a queue before you can create another with the same name."
+        );
+        Err(SqsApiError::new(SqsErrorCode::QueueDeletedRecently, message))
+    }
+
     /// Deletes a queue; its waiting receives fail.
-    pub(super) fn remove(&mut self, name: &str) -> Result<(), SqsApiError> {
+    pub(super) fn remove(&mut self, name: &str, now: Now) -> Result<(), SqsApiError> {
         let queue = self.queues.remove(name).ok_or_else(no_such_queue)?;
+        self.deleted.retain(|_, until| *until > now.at);
+        if !self.limits.delete_delay.is_zero() {
+            self.deleted.insert(Arc::clone(&queue.name), now.at + self.limits.delete_delay);
+        }
         self.changes.add(|| Change::Queue(Arc::clone(&queue.name)));
         queue.waiting.wake_all();
         Ok(())

@@ -18,12 +18,12 @@ def fact(check):
     return check
 
 
-def client(service, endpoint):
+def client(service, endpoint, region="us-east-1"):
     """A client without retries, so that every failure is seen."""
     return boto3.client(
         service,
         endpoint_url=endpoint,
-        region_name="us-east-1",
+        region_name=region,
         aws_access_key_id="any",
         aws_secret_access_key="any",
         config=Config(retries={"total_max_attempts": 1}, max_pool_connections=64, read_timeout=30),

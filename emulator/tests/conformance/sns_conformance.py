@@ -6,7 +6,10 @@ Prints a line for each fact and exits with 1 when any fails. Needs boto3 and not
 API reference and from answers that public test suites recorded against AWS; what it makes is left over.
 """
 
+import base64
+import hashlib
 import json
+import ssl
 import urllib.parse
 import urllib.request
 import uuid
@@ -287,6 +290,70 @@ def errors_and_answers_are_xml_of_the_namespace_of_sns(world):
     same("root", answer.tag, NAMESPACE + "ErrorResponse")
     same("code", text(answer, "Error/Code"), "NotFound")
     same("type", text(answer, "Error/Type"), "Sender")
+
+
+@fact
+def a_phone_number_gets_sms_unless_it_opted_out(world):
+    number = "+15550100123"
+    world.sns.opt_in_phone_number(phoneNumber=number)
+    same("opted out", world.sns.check_if_phone_number_is_opted_out(phoneNumber=number)["isOptedOut"], False)
+    same("listed", number in world.sns.list_phone_numbers_opted_out()["phoneNumbers"], False)
+    call = lambda: world.sns.opt_in_phone_number(phoneNumber="invalid")
+    refused(call, "InvalidParameter", says="PhoneNumber Reason: input incorrectly formatted")
+
+
+@fact
+def the_attributes_of_sms_are_checked_and_kept(world):
+    world.sns.set_sms_attributes(attributes={"DefaultSMSType": "Promotional", "DefaultSenderID": "Shop"})
+    same("limit", world.sns.get_sms_attributes()["attributes"]["MonthlySpendLimit"], "1")
+    chosen = world.sns.get_sms_attributes(attributes=["DefaultSenderID"])["attributes"]
+    same("chosen", chosen, {"DefaultSenderID": "Shop"})
+    for name, says in [("Invalid", "Invalid is not a valid attribute"), ("DefaultSMSType", "DefaultSMSType is invalid")]:
+        call = lambda name=name: world.sns.set_sms_attributes(attributes={name: "x"})
+        refused(call, "InvalidParameter", says=says)
+
+
+@fact
+def an_envelope_is_signed_by_the_certificate_that_it_names(world):
+    for version, digest in [("1", "sha1"), ("2", "sha256")]:
+        topic = world.topic(SignatureVersion=version)
+        url, _ = world.queue(topic)
+        world.sns.publish(TopicArn=topic, Message="ahoy", Subject="new")
+        envelope = json.loads(world.receive(url)[0]["Body"])
+        fields = ["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"]
+        signed = "".join(f"{field}\n{envelope[field]}\n" for field in fields)
+        with urllib.request.urlopen(envelope["SigningCertURL"]) as answer:
+            certificate = ssl.PEM_cert_to_DER_cert(answer.read().decode())
+        _, _, key = certificate.partition(b"\x02\x82\x01\x01\x00")  # The modulus, a number of 2,048 bits.
+        signature = int.from_bytes(base64.b64decode(envelope["Signature"]), "big")
+        padded = pow(signature, 65_537, int.from_bytes(key[:256], "big")).to_bytes(256, "big")
+        same("version", envelope["SignatureVersion"], version)
+        same("padding", padded[:3], b"\0\1\xff")
+        same("hash", padded.endswith(hashlib.new(digest, signed.encode()).digest()), True)
+
+
+@fact
+def a_topic_is_for_clients_of_its_region(world):
+    arn, elsewhere = world.topic(), client("sns", world.endpoint, "eu-west-1")
+    refused(lambda: elsewhere.publish(TopicArn=arn, Message="x"), "InvalidParameter", says="Invalid parameter: TopicArn")
+    same("listed", [topic for topic in elsewhere.list_topics()["Topics"] if topic["TopicArn"] == arn], [])
+    other = elsewhere.create_topic(Name=arn.split(":")[-1])["TopicArn"]
+    same("region", other.split(":")[3], "eu-west-1")
+
+
+@fact
+def an_error_of_a_filter_policy_names_its_place(world):
+    topic = world.topic()
+    for policy, says in [
+        ({"key": {"suffix": "value", "prefix": "value"}}, '"suffix" must be an object or an array\n at [Source: '
+         '(String)"{"key":{"suffix":"value","prefix":"value"}}"; line: 1, column: 19]'),
+        ({"key": [{"numeric": [">", 3, "<", 1]}]}, 'Bottom must be less than top\n at [Source: '
+         '(String)"{"key":[{"numeric":[">",3,"<",1]}]}"; line: 1, column: 33]'),
+    ]:
+        attributes = {"FilterPolicy": json.dumps(policy)}
+        call = lambda attributes=attributes: world.sns.subscribe(
+            TopicArn=topic, Protocol="sms", Endpoint="+15550100123", Attributes=attributes)
+        refused(call, "InvalidParameter", says=says)
 
 
 if __name__ == "__main__":

@@ -63,15 +63,15 @@ class World:
         attributes = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"]
         return [int(attributes[name]) for name in wanted]
 
-    def query(self, parameters, path="/", method="POST"):
-        """A request of the query protocol: the status and the XML of the answer."""
+    def query(self, parameters, path="/", method="POST", accept="application/xml"):
+        """A request of the query protocol: the status and the XML of the answer, or its JSON."""
         encoded = urllib.parse.urlencode(parameters).encode()
-        url = self.endpoint + path
+        url, headers = self.endpoint + path, {"Accept": accept}
         if method == "GET":
-            request = urllib.request.Request(f"{url}?{encoded.decode()}")
+            request = urllib.request.Request(f"{url}?{encoded.decode()}", headers=headers)
         else:
-            request = urllib.request.Request(url, data=encoded)
-        return exchange(request, ElementTree.fromstring)
+            request = urllib.request.Request(url, data=encoded, headers=headers)
+        return exchange(request, json.loads if accept == "application/json" else ElementTree.fromstring)
 
     def json(self, action, body, **headers):
         """A request of the JSON protocol: the status and the JSON of the answer."""
@@ -971,6 +971,33 @@ def attributes_of_the_query_protocol_are_pairs(world):
     same("value", text(answer, "GetQueueAttributesResult/Attribute/Value"), "55")
     _, answer, _ = world.query({"Action": "ListQueueTags"}, path)
     same("tag", text(answer, "ListQueueTagsResult/Tag/Key"), "team")
+
+
+@fact
+def the_query_protocol_answers_in_json_to_those_who_accept_it(world):
+    url, body = world.queue(), '{"a": "b\r\n", "c": "&quot;"}'
+    world.send(url, body)
+    version = {"Version": "2012-11-05", "QueueUrl": url}
+    ask = lambda action: world.query({"Action": action, **version}, method="GET", accept="application/json")
+    status, answer, _ = ask("ReceiveMessage")
+    same("status", status, 200)
+    same("body", answer["ReceiveMessageResponse"]["ReceiveMessageResult"]["messages"][0]["Body"], body)
+    same("request id", bool(answer["ReceiveMessageResponse"]["ResponseMetadata"]["RequestId"]), True)
+    status, answer, _ = world.query({"Action": "ListQueues", "Version": "2012-11-05"}, "/", "GET", "application/json")
+    holds("queues", url in answer["ListQueuesResponse"]["ListQueuesResult"]["queueUrls"])
+
+
+@fact
+def a_changed_scope_of_deduplication_has_no_effect_at_first(world):
+    url = world.queue(fifo=True, DeduplicationScope="queue")
+    send = lambda group: world.send(url, MessageGroupId=group, MessageDeduplicationId="same")
+    send("a")
+    changed = {"DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
+    world.sqs.set_queue_attributes(QueueUrl=url, Attributes=changed)
+    names = list(changed)
+    same("attributes", world.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"], changed)
+    send("b")
+    same("messages", world.counts(url)[0], 1)
 
 
 if __name__ == "__main__":

@@ -125,3 +125,28 @@ async fn a_queues_url_has_the_host_that_its_client_used() {
     let url = format!("<QueueUrl>http://{}/000000000000/orders</QueueUrl>", served.address);
     assert!(bare.body.contains(&url), "{bare:?}");
 }
+
+#[tokio::test]
+async fn json_is_answered_to_clients_that_accept_it() {
+    let served = Served::start().await;
+    served.queue("orders").await;
+    served.send("http://any/000000000000/orders", "{\"a\": \"b\r\n&quot;\"}").await;
+    let get = async |target: &str| {
+        let head = format!("GET {target} HTTP/1.0\r\nAccept: application/json\r\n\r\n");
+        let answer = exchange(served.address, &head).await;
+        assert!(answer.head.contains("content-type: application/json"), "{answer:?}");
+        (answer.status, serde_json::from_str::<serde_json::Value>(&answer.body).unwrap())
+    };
+    let (status, received) = get("/000000000000/orders?Action=ReceiveMessage").await;
+    let message = &received["ReceiveMessageResponse"]["ReceiveMessageResult"]["messages"][0];
+    assert_eq!((status, &message["Body"]), (200, &"{\"a\": \"b\r\n&quot;\"}".into()));
+    let (_, attributes) =
+        get("/000000000000/orders?Action=GetQueueAttributes&AttributeName.1=VisibilityTimeout").await;
+    let attributes = &attributes["GetQueueAttributesResponse"]["GetQueueAttributesResult"]["Attributes"];
+    assert_eq!(*attributes, serde_json::json!([{ "Name": "VisibilityTimeout", "Value": "30" }]));
+    let no_action = "GET /000000000000/orders HTTP/1.0\r\nAccept: application/json\r\n\r\n";
+    let answer = exchange(served.address, no_action).await;
+    assert_eq!((answer.status, answer.body.as_str()), (404, "<UnknownOperationException/>"));
+    let (status, refused) = get("/000000000000/gone?Action=ReceiveMessage").await;
+    assert_eq!((status, &refused["Error"]["Code"]), (400, &"AWS.SimpleQueueService.NonExistentQueue".into()));
+}

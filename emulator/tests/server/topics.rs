@@ -8,7 +8,7 @@ use aws_sdk_sns::{
 };
 use aws_sdk_sqs::{primitives::Blob, types::QueueAttributeName};
 
-use super::harness::{Served, refusal};
+use super::harness::{Served, exchange, refusal};
 
 fn client(served: &Served) -> Client {
     let config = aws_sdk_sns::Config::builder()
@@ -191,4 +191,69 @@ async fn an_sms_is_taken() {
     let served = Served::start().await;
     let answer = client(&served).publish().phone_number("+15550100123").message("ahoy").send().await.unwrap();
     assert!(answer.message_id.is_some());
+}
+
+#[tokio::test]
+async fn a_test_sees_sent_sms_and_opts_numbers_out_at_the_paths_of_localstack() {
+    let served = Served::start().await;
+    let sns = client(&served);
+    let call = async |request: &str, body: &str| {
+        let length = body.len();
+        let head = format!("{request} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}");
+        exchange(served.address, &head).await
+    };
+    let sms = async || {
+        let answer = call("GET /_aws/sns/sms-messages", "").await;
+        serde_json::from_str::<serde_json::Value>(&answer.body).unwrap()["sms_messages"].take()
+    };
+    let publish = async || {
+        sns.publish().phone_number("+15550100123").message("ahoy").send().await.unwrap();
+    };
+    publish().await;
+    assert_eq!(sms().await["+15550100123"][0]["Message"], "ahoy");
+    assert_eq!(call("DELETE /_aws/sns/sms-messages", "").await.status, 204);
+    let opted_out = r#"{"phoneNumber": "+15550100123", "accountId": "000000000000"}"#;
+    assert_eq!(call("POST /_aws/sns/phone-opt-outs", opted_out).await.status, 204);
+    publish().await;
+    assert_eq!(sms().await, serde_json::json!({}));
+    let check = || sns.check_if_phone_number_is_opted_out().phone_number("+15550100123").send();
+    assert!(check().await.unwrap().is_opted_out);
+    let listed = sns.list_phone_numbers_opted_out().send().await.unwrap();
+    assert_eq!(listed.phone_numbers(), ["+15550100123"]);
+    sns.opt_in_phone_number().phone_number("+15550100123").send().await.unwrap();
+    assert!(!check().await.unwrap().is_opted_out);
+    let wrong = call("POST /_aws/sns/phone-opt-outs", r#"{"phoneNumber": "me"}"#).await;
+    assert!(wrong.status == 400 && wrong.body.contains("input incorrectly formatted"), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn the_certificate_of_an_envelope_is_at_the_address_of_the_publisher() {
+    let served = Served::start().await;
+    let (sns, url) = (client(&served), served.queue("q").await);
+    let topic = topic(&sns, "orders").await;
+    subscribe(&served, &sns, &topic, &url, &[]).await;
+    sns.publish().topic_arn(&topic).message("ahoy").send().await.unwrap();
+    let envelope = served.receive_one(&url).await.body.unwrap();
+    let envelope: serde_json::Value = serde_json::from_str(&envelope).unwrap();
+    let certificate = envelope["SigningCertURL"].as_str().unwrap();
+    let path = certificate.strip_prefix(&served.endpoint()).unwrap();
+    let answer = exchange(served.address, &format!("GET {path} HTTP/1.0\r\n\r\n")).await;
+    assert!(answer.body.starts_with("-----BEGIN CERTIFICATE-----"), "{answer:?}");
+    let unsubscribe = envelope["UnsubscribeURL"].as_str().unwrap().strip_prefix(&served.endpoint()).unwrap();
+    assert_eq!(exchange(served.address, &format!("GET {unsubscribe} HTTP/1.0\r\n\r\n")).await.status, 200);
+    assert!(sns.list_subscriptions().send().await.unwrap().subscriptions().is_empty());
+}
+
+#[tokio::test]
+async fn the_region_of_the_credentials_chooses_the_topics() {
+    let served = Served::start().await;
+    let list = async |region: &str| {
+        let scope = format!("AWS4-HMAC-SHA256 Credential=any/20261130/{region}/sns/aws4_request");
+        let target = "/?Action=ListTopics&Version=2010-03-31";
+        let head = format!("GET {target} HTTP/1.0\r\nAuthorization: {scope}\r\n\r\n");
+        exchange(served.address, &head).await.body
+    };
+    let arn = topic(&client(&served), "orders").await;
+    assert!(list("us-east-1").await.contains(&arn));
+    assert!(!list("eu-west-1").await.contains(&arn));
 }

@@ -2,6 +2,7 @@
 
 mod policies;
 mod publish;
+mod sms;
 mod subscriptions;
 mod topics;
 
@@ -14,6 +15,10 @@ use self::{
         RemoveTopicPermission, TagResource, UntagResource,
     },
     publish::{Publish, PublishBatch},
+    sms::{
+        CheckIfPhoneNumberIsOptedOut, GetSmsAttributes, ListPhoneNumbersOptedOut, OptInPhoneNumber,
+        SetSmsAttributes,
+    },
     subscriptions::{
         ConfirmSubscription, GetSubscriptionAttributes, ListSubscriptions, ListSubscriptionsByTopic,
         SetSubscriptionAttributes, Subscribe, Unsubscribe,
@@ -83,20 +88,25 @@ macro_rules! table {
 
 table! {
     AddTopicPermission,
+    CheckIfPhoneNumberIsOptedOut,
     ConfirmSubscription,
     CreateTopic,
     DeleteTopic,
     GetDataProtectionPolicy,
+    GetSmsAttributes,
     GetSubscriptionAttributes,
     GetTopicAttributes,
+    ListPhoneNumbersOptedOut,
     ListSubscriptions,
     ListSubscriptionsByTopic,
     ListTagsForResource,
     ListTopics,
+    OptInPhoneNumber,
     Publish,
     PublishBatch,
     PutDataProtectionPolicy,
     RemoveTopicPermission,
+    SetSmsAttributes,
     SetSubscriptionAttributes,
     SetTopicAttributes,
     Subscribe,

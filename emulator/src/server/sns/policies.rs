@@ -7,8 +7,9 @@ use serde::Deserialize;
 use super::{EmptySnsResult, SnsAction, SnsResult, required};
 use crate::{
     message::StringMap,
+    permissions::PermissionRequest,
     server::{action::ActionContext, error::RequestError, xml::XmlWriter},
-    sns::{PermissionRequest, SnsApiError},
+    sns::SnsApiError,
 };
 
 /// `ListTagsForResource`.

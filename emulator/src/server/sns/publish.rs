@@ -82,6 +82,7 @@ impl Publish {
             group_id: self.message_group_id,
             deduplication_id: self.message_deduplication_id,
             trace_header: context.trace_header.clone(),
+            endpoint: Some(context.authority.endpoint()),
         })
     }
 }

@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::required;
 use crate::{
     message::StringMap,
+    permissions::PermissionRequest,
     server::{
         action::{ActionContext, EmptyResult, SqsAction, SqsResult},
         error::RequestError,
         xml::XmlWriter,
     },
-    sqs::QueuePermission,
 };
 
 /// `GetQueueAttributes`.
@@ -159,8 +159,8 @@ impl SqsAction for AddPermission {
         let label = required(self.label, "Label")?;
         let accounts = required(self.accounts, "AWSAccountIds")?;
         let actions = required(self.actions, "Actions")?;
-        let permission = QueuePermission { label: &label, accounts: &accounts, actions: &actions };
-        context.sqs.add_permission(&queue, permission)?;
+        let request = PermissionRequest { label: &label, accounts: &accounts, actions: &actions };
+        context.sqs.add_permission(&queue, request)?;
         Ok(EmptyResult {})
     }
 }

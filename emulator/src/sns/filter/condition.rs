@@ -2,9 +2,12 @@
 
 use std::net::IpAddr;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::FoundValues;
+use super::{
+    FoundValues,
+    text::{PolicyContent, PolicyProblem, PolicyValue},
+};
 
 /// A condition for one value.
 #[derive(Clone, Debug)]
@@ -38,49 +41,64 @@ pub(super) struct IpNetwork {
 
 impl FilterCondition {
     /// Parses a condition; the error is the reason of SNS.
-    pub(super) fn parse(value: &Value) -> Result<Self, String> {
-        match value {
-            Value::Object(object) => Self::operator(object),
-            Value::Array(_) => Err("Match value must be String, number, true, false, or null".to_owned()),
-            value => Ok(Self::Equals(value.clone())),
+    pub(super) fn parse(value: &PolicyValue) -> Result<Self, PolicyProblem> {
+        match &value.content {
+            PolicyContent::Object(members) => Self::operator(members, value.end),
+            PolicyContent::Array(_) => {
+                let reason = "Match value must be String, number, true, false, or null";
+                Err(PolicyProblem::at(value.begin, reason))
+            }
+            PolicyContent::Scalar(value) => Ok(Self::Equals(value.clone())),
         }
     }
 
-    fn operator(object: &Map<String, Value>) -> Result<Self, String> {
-        let mut entries = object.iter();
-        let (Some((operator, operand)), None) = (entries.next(), entries.next()) else {
-            return Err("Only one key allowed in match expression".to_owned());
-        };
+    fn operator(members: &[(String, PolicyValue)], end: usize) -> Result<Self, PolicyProblem> {
+        let reason = "Only one key allowed in match expression";
+        let [(operator, operand), others @ ..] = members else { return Err(PolicyProblem::at(end, reason)) };
+        let condition = Self::of_operator(operator, operand)?;
+        match others.first() {
+            Some((_, other)) => Err(PolicyProblem::at(other.begin, reason)),
+            None => Ok(condition),
+        }
+    }
+
+    fn of_operator(operator: &str, operand: &PolicyValue) -> Result<Self, PolicyProblem> {
         let text = || {
             let text = operand.as_str().map(str::to_owned);
-            text.ok_or_else(|| format!("{operator} match pattern must be a string"))
+            text.ok_or_else(|| {
+                PolicyProblem::at(operand.begin, format!("{operator} match pattern must be a string"))
+            })
         };
-        match operator.as_str() {
+        match operator {
             "prefix" => text().map(Self::Prefix),
             "suffix" => text().map(Self::Suffix),
             "equals-ignore-case" => Ok(Self::IgnoreCase(text()?.to_lowercase())),
-            "exists" => match operand {
-                Value::Bool(true) => Ok(Self::Exists),
-                Value::Bool(false) => Ok(Self::Absent),
-                _ => Err("exists match pattern must be either true or false.".to_owned()),
+            "exists" => match operand.content {
+                PolicyContent::Scalar(Value::Bool(true)) => Ok(Self::Exists),
+                PolicyContent::Scalar(Value::Bool(false)) => Ok(Self::Absent),
+                _ => {
+                    let reason = "exists match pattern must be either true or false.";
+                    Err(PolicyProblem::at(operand.begin, reason))
+                }
             },
             "anything-but" => Self::not(operand),
             "numeric" => numeric(operand).map(Self::Numeric),
             "cidr" => IpNetwork::parse(operand).map(Self::Network),
-            _ => Err(format!("Unrecognized match type {operator}")),
+            _ => Err(PolicyProblem::at(operand.begin, format!("Unrecognized match type {operator}"))),
         }
     }
 
-    fn not(operand: &Value) -> Result<Self, String> {
-        let conditions = match operand {
-            Value::Array(values) => values.iter().map(Self::parse).collect::<Result<_, _>>()?,
-            Value::Object(object) => {
-                if let Some(other) = object.keys().find(|operator| *operator != "prefix") {
-                    return Err(format!("Unsupported anything-but pattern: {other}"));
+    fn not(operand: &PolicyValue) -> Result<Self, PolicyProblem> {
+        let conditions = match &operand.content {
+            PolicyContent::Array(values) => values.iter().map(Self::parse).collect::<Result<_, _>>()?,
+            PolicyContent::Object(members) => {
+                if let Some((other, value)) = members.iter().find(|(operator, _)| operator != "prefix") {
+                    let reason = format!("Unsupported anything-but pattern: {other}");
+                    return Err(PolicyProblem::at(value.begin, reason));
                 }
                 vec![Self::parse(operand)?]
             }
-            value => vec![Self::parse(value)?],
+            PolicyContent::Scalar(_) => vec![Self::parse(operand)?],
         };
         Ok(Self::Not(conditions))
     }
@@ -147,48 +165,61 @@ impl NumericComparison {
 }
 
 /// Parses `[">", 1, "<=", 5]`, or one of its halves.
-fn numeric(operand: &Value) -> Result<Vec<(NumericComparison, f64)>, String> {
-    let terms = operand.as_array().map(Vec::as_slice).unwrap_or_default();
-    let [first, rest @ ..] = terms else { return Err("Invalid member in numeric match: ]".to_owned()) };
-    let operator = first.as_str().ok_or_else(|| format!("Invalid member in numeric match: {first}"))?;
-    let comparison = NumericComparison::parse(operator)
-        .ok_or_else(|| format!("Unrecognized numeric range operator: {operator}"))?;
+///
+/// The order of the checks is that of the positions that are recorded: an operator is checked when the value behind it
+/// was read, and a range when its array has ended.
+fn numeric(operand: &PolicyValue) -> Result<Vec<(NumericComparison, f64)>, PolicyProblem> {
+    let terms = if let PolicyContent::Array(terms) = &operand.content { terms.as_slice() } else { &[] };
+    let begin = |term: Option<&PolicyValue>| term.map_or(operand.end, |term| term.begin);
+    let [first, rest @ ..] = terms else {
+        return Err(PolicyProblem::at(operand.end, "Invalid member in numeric match: ]"));
+    };
+    let operator = first
+        .as_str()
+        .ok_or_else(|| PolicyProblem::at(first.begin, format!("Invalid member in numeric match: {first}")))?;
+    let comparison = NumericComparison::parse(operator).ok_or_else(|| {
+        PolicyProblem::at(begin(rest.first()), format!("Unrecognized numeric range operator: {operator}"))
+    })?;
+    let bound = |operator: &str, value: Option<&PolicyValue>| {
+        let name = if operator == "=" { "equals" } else { operator };
+        let number = value.and_then(PolicyValue::as_f64);
+        number.ok_or_else(|| PolicyProblem::at(begin(value), format!("Value of {name} must be numeric")))
+    };
     let bottom = bound(operator, rest.first())?;
     let [_, second, rest @ ..] = rest else { return Ok(vec![(comparison, bottom)]) };
     if !matches!(comparison, NumericComparison::Greater | NumericComparison::GreaterOrEqual) {
-        return Err("Too many elements in numeric expression".to_owned());
+        return Err(PolicyProblem::at(second.begin, "Too many elements in numeric expression"));
     }
-    let operator = second.as_str().ok_or_else(|| format!("Bad value in numeric range: {second}"))?;
+    let operator = second
+        .as_str()
+        .ok_or_else(|| PolicyProblem::at(second.begin, format!("Bad value in numeric range: {second}")))?;
     let upper = NumericComparison::parse(operator)
         .filter(|upper| matches!(upper, NumericComparison::Less | NumericComparison::LessOrEqual))
-        .ok_or_else(|| format!("Bad numeric range operator: {operator}"))?;
+        .ok_or_else(|| PolicyProblem::at(second.end, format!("Bad numeric range operator: {operator}")))?;
     let top = bound(operator, rest.first())?;
-    if top <= bottom {
-        return Err("Bottom must be less than top".to_owned());
+    if let Some(more) = rest.get(1) {
+        return Err(PolicyProblem::at(more.begin, "Too many terms in numeric range expression"));
     }
-    if rest.len() > 1 {
-        return Err("Too many terms in numeric range expression".to_owned());
+    if top <= bottom {
+        return Err(PolicyProblem::at(operand.end, "Bottom must be less than top"));
     }
     Ok(vec![(comparison, bottom), (upper, top)])
 }
 
-fn bound(operator: &str, value: Option<&Value>) -> Result<f64, String> {
-    let name = if operator == "=" { "equals" } else { operator };
-    value.and_then(Value::as_f64).ok_or_else(|| format!("Value of {name} must be numeric"))
-}
-
 impl IpNetwork {
-    fn parse(operand: &Value) -> Result<Self, String> {
+    fn parse(operand: &PolicyValue) -> Result<Self, PolicyProblem> {
         // SNS calls it a prefix (recorded against AWS).
-        let text = operand.as_str().ok_or("prefix match pattern must be a string")?;
+        let reason = "prefix match pattern must be a string";
+        let text = operand.as_str().ok_or_else(|| PolicyProblem::at(operand.begin, reason))?;
+        let malformed = |reason: &str| PolicyProblem::from(format!("Malformed CIDR, {reason}"));
         let parts: Vec<&str> = text.split('/').collect();
-        let [address, bits] = parts[..] else { return Err("Malformed CIDR, one '/' required".to_owned()) };
-        let bits: i64 = bits.parse().map_err(|_| "Malformed CIDR, mask bits must be an integer")?;
+        let [address, bits] = parts[..] else { return Err(malformed("one '/' required")) };
+        let bits: i64 = bits.parse().map_err(|_| malformed("mask bits must be an integer"))?;
         let parsed: Option<IpAddr> = address.parse().ok();
         let is_mask = |ip: &IpAddr, bits: u8| bits <= if ip.is_ipv4() { 32 } else { 128 };
         match (parsed, u8::try_from(bits)) {
             (Some(ip), Ok(bits)) if is_mask(&ip, bits) => Ok(Self { address: ip, bits }),
-            _ => Err(format!("Nonstandard IP address: {address}")),
+            _ => Err(format!("Nonstandard IP address: {address}").into()),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod condition;
 mod policy;
+mod text;
 
 use std::collections::BTreeMap;
 
@@ -207,8 +208,71 @@ mod tests {
         assert!(!body_matches(policy, &format!("{{{}}}", arrays.join(","))));
     }
 
+    fn refusal(policy: &str) -> String {
+        FilterPolicy::parse(policy, FilterScope::MessageAttributes).unwrap_err()
+    }
+
     #[test]
-    fn an_invalid_policy_is_refused_with_the_reason_of_sns() {
+    fn an_error_names_its_place_in_the_text_without_white_space() {
+        for (policy, column, reason) in [
+            (r#"{"key": [["value"]]}"#, 10, "Match value must be String, number, true, false, or null"),
+            (r#"{"key": [{"wrong-operator": true}]}"#, 31, "Unrecognized match type wrong-operator"),
+            (r#"{"key": [{"suffix": "v", "prefix": "w"}]}"#, 33, "Only one key allowed in match expression"),
+            (r#"{"key": []}"#, 10, "Empty arrays are not allowed"),
+            (r#"{"key": [{"suffix": 100}]}"#, 22, "suffix match pattern must be a string"),
+            (r#"{"key": [{"suffix": null}]}"#, 23, "suffix match pattern must be a string"),
+            (r#"{"key": [{"suffix": ["a", "b"]}]}"#, 20, "suffix match pattern must be a string"),
+            (r#"{"key": {"suffix": "v", "prefix": "v"}}"#, 19, "\"suffix\" must be an object or an array"),
+            (r#"{"key": [{"cidr": ["bad"]}]}"#, 18, "prefix match pattern must be a string"),
+            (r#"{"key": [{"exists": "no"}]}"#, 20, "exists match pattern must be either true or false."),
+            (
+                r#"{"key": [{"anything-but": {"suffix": "x"}}]}"#,
+                36,
+                "Unsupported anything-but pattern: suffix",
+            ),
+            (
+                r#"{"key": [{"anything-but": {"prefix": false}}]}"#,
+                40,
+                "prefix match pattern must be a string",
+            ),
+            (r#"{"key": [{"numeric": []}]}"#, 22, "Invalid member in numeric match: ]"),
+            (r#"{"key": [{"numeric": [1, "<="]}]}"#, 22, "Invalid member in numeric match: 1"),
+            (r#"{"key": [{"numeric": ["operator"]}]}"#, 32, "Unrecognized numeric range operator: operator"),
+            (r#"{"key": [{"numeric": ["=", "000"]}]}"#, 26, "Value of equals must be numeric"),
+            (r#"{"key": [{"numeric": [">="]}]}"#, 26, "Value of >= must be numeric"),
+            (r#"{"key": [{"numeric": ["<", 100, ">", 10]}]}"#, 30, "Too many elements in numeric expression"),
+            (r#"{"key": [{"numeric": [">=", 1, ">", 2]}]}"#, 31, "Bad numeric range operator: >"),
+            (r#"{"key": [{"numeric": [">", 3, "<", 1]}]}"#, 33, "Bottom must be less than top"),
+            (r#"{"key": [{"numeric": [">", 20, "<="]}]}"#, 33, "Value of <= must be numeric"),
+            (r#"{"key": [{"numeric": [">", 20, 30]}]}"#, 30, "Bad value in numeric range: 30"),
+            (r#"{"key": [{"numeric": [">", 20, "test"]}]}"#, 34, "Bad numeric range operator: test"),
+            (
+                r#"{"key": [{"numeric": [">", 2, "<", 3, "<", 5]}]}"#,
+                34,
+                "Too many terms in numeric range expression",
+            ),
+        ] {
+            let compact = policy.replace(' ', "");
+            let place = format!("\n at [Source: (String)\"{compact}\"; line: 1, column: {column}]");
+            assert_eq!(refusal(policy), format!("FilterPolicy: {reason}{place}"));
+        }
+        let long = refusal(&format!(r#"{{"key": [], "more": ["{}"]}}"#, "x".repeat(500)));
+        assert!(long.ends_with("xxx\"[truncated 22 chars]; line: 1, column: 10]"), "{long}");
+    }
+
+    #[test]
+    fn the_first_error_in_the_text_is_the_one_that_is_named() {
+        for (policy, reason) in [
+            (r#"{"b": [{"near": 1}], "a": "x"}"#, "Unrecognized match type near"),
+            (r#"{"b": "x", "a": [{"near": 1}]}"#, "\"b\" must be"),
+            (r#"{"a": [{"suffix": 1, "prefix": "x"}]}"#, "suffix match pattern"),
+        ] {
+            assert!(refusal(policy).starts_with(&format!("FilterPolicy: {reason}")), "{policy}");
+        }
+    }
+
+    #[test]
+    fn a_policy_beyond_the_limits_is_refused_without_a_place() {
         let many: Vec<_> = (0..6).map(|key| format!(r#""{key}": ["x"]"#)).collect();
         let many = format!("{{{}}}", many.join(","));
         let values: Vec<_> = (0..13).map(|value| value.to_string()).collect();
@@ -216,27 +280,15 @@ mod tests {
         for (policy, reason) in [
             ("{", "failed to parse JSON"),
             ("[]", "failed to parse JSON"),
-            (r#"{"a": "x"}"#, "\"a\" must be an object or an array"),
-            (r#"{"a": []}"#, "Empty arrays are not allowed"),
-            (r#"{"a": [["x"]]}"#, "Match value must be String, number, true, false, or null"),
-            (r#"{"a": [{"near": "x"}]}"#, "Unrecognized match type near"),
-            (r#"{"a": [{"prefix": "x", "suffix": "y"}]}"#, "Only one key allowed in match expression"),
-            (r#"{"a": [{"prefix": 1}]}"#, "prefix match pattern must be a string"),
-            (r#"{"a": [{"exists": "no"}]}"#, "exists match pattern must be either true or false."),
-            (r#"{"a": [{"anything-but": {"suffix": "x"}}]}"#, "Unsupported anything-but pattern: suffix"),
-            (r#"{"a": [{"numeric": []}]}"#, "Invalid member in numeric match: ]"),
-            (r#"{"a": [{"numeric": ["~", 1]}]}"#, "Unrecognized numeric range operator: ~"),
-            (r#"{"a": [{"numeric": ["=", "1"]}]}"#, "Value of equals must be numeric"),
-            (r#"{"a": [{"numeric": [">", 3, "<", 2]}]}"#, "Bottom must be less than top"),
-            (r#"{"a": [{"numeric": ["<", 3, ">", 2]}]}"#, "Too many elements in numeric expression"),
             (r#"{"a": [{"cidr": "10.0.0.0"}]}"#, "Malformed CIDR, one '/' required"),
             (r#"{"a": [{"cidr": "10.0.0.0/x"}]}"#, "Malformed CIDR, mask bits must be an integer"),
             (r#"{"a": [{"cidr": "x/24"}]}"#, "Nonstandard IP address: x"),
             (&many, "Filter policy can not have more than 5 keys"),
             (&complex, "Filter policy is too complex"),
         ] {
-            let error = FilterPolicy::parse(policy, FilterScope::MessageAttributes).unwrap_err();
-            assert!(error.starts_with(&format!("FilterPolicy: {reason}")), "{policy}: {error}");
+            let error = refusal(policy);
+            let has_place = error.contains("Source");
+            assert!(error.starts_with(&format!("FilterPolicy: {reason}")) && !has_place, "{policy}: {error}");
         }
         assert!(FilterPolicy::parse("{}", FilterScope::MessageBody).unwrap().is_none());
         let nested = FilterPolicy::parse(r#"{"a": {"b": ["x"]}}"#, FilterScope::MessageAttributes);

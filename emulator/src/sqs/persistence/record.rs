@@ -27,7 +27,7 @@ pub(super) const FORMAT: u32 = 1;
 /// One record.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
-pub(in crate::sqs) enum Record {
+pub(in crate::sqs) enum AccountRecord {
     /// The account, first in the file.
     Account { format: u32, region: String, account_id: String, serials: u64 },
     /// A queue with its attributes and tags.
@@ -119,27 +119,29 @@ pub(in crate::sqs) struct StateRecord {
 }
 
 /// The records of what a call has changed.
-pub(in crate::sqs) fn write_changes(store: &SqsStore, changes: Vec<Change>, now: Now) -> Vec<Record> {
+pub(in crate::sqs) fn write_changes(store: &SqsStore, changes: Vec<Change>, now: Now) -> Vec<AccountRecord> {
     changes.into_iter().map(|change| record(store, change, now)).collect()
 }
 
-fn record(store: &SqsStore, change: Change, now: Now) -> Record {
+fn record(store: &SqsStore, change: Change, now: Now) -> AccountRecord {
     match change {
         Change::Queue(name) => match store.queues.get(&name) {
             Some(queue) => queue_record(queue),
-            None => Record::QueueDeleted { name: name.to_string() },
+            None => AccountRecord::QueueDeleted { name: name.to_string() },
         },
-        Change::Purge(name) => Record::Purged { queue: name.to_string() },
-        Change::Recent(name, recent) => Record::Recent { queue: name.to_string(), recent },
+        Change::Purge(name) => AccountRecord::Purged { queue: name.to_string() },
+        Change::Recent(name, recent) => AccountRecord::Recent { queue: name.to_string(), recent },
         Change::Message(name, key) => match message(store, &name, key) {
             Some(found) => message_record(&name, key, found, now),
-            None => Record::Deleted { queue: name.to_string(), key },
+            None => AccountRecord::Deleted { queue: name.to_string(), key },
         },
         Change::State(name, key) => match message(store, &name, key) {
-            Some((message, state)) => {
-                Record::State { queue: name.to_string(), key, state: state_record(message, state, now) }
-            }
-            None => Record::Deleted { queue: name.to_string(), key },
+            Some((message, state)) => AccountRecord::State {
+                queue: name.to_string(),
+                key,
+                state: state_record(message, state, now),
+            },
+            None => AccountRecord::Deleted { queue: name.to_string(), key },
         },
     }
 }
@@ -156,11 +158,11 @@ fn message<'a>(
 pub(in crate::sqs) fn write_all(store: &SqsStore, writer: &mut JournalWriter, now: Now) {
     let (identity, serials) = store.identity_and_serials();
     let (region, account_id) = (identity.region.clone(), identity.account_id.clone());
-    writer.line(&[Record::Account { format: FORMAT, region, account_id, serials }]);
+    writer.line(&[AccountRecord::Account { format: FORMAT, region, account_id, serials }]);
     for (name, queue) in &store.queues {
         writer.line(&[queue_record(queue)]);
         for recent in queue.recent_ids(now) {
-            writer.line(&[Record::Recent { queue: name.to_string(), recent }]);
+            writer.line(&[AccountRecord::Recent { queue: name.to_string(), recent }]);
         }
         for key in queue.messages.keys() {
             if let Some(found) = queue.messages.get(key) {
@@ -170,9 +172,9 @@ pub(in crate::sqs) fn write_all(store: &SqsStore, writer: &mut JournalWriter, no
     }
 }
 
-fn queue_record(queue: &QueueState) -> Record {
+fn queue_record(queue: &QueueState) -> AccountRecord {
     let (created, modified) = queue.times();
-    Record::Queue {
+    AccountRecord::Queue {
         name: queue.name.to_string(),
         queue: QueueRecord {
             salt: queue.receipts.salt(),
@@ -189,8 +191,8 @@ fn message_record(
     key: MessageKey,
     (message, state): (&StoredMessage, StoredState),
     now: Now,
-) -> Record {
-    Record::Message {
+) -> AccountRecord {
+    AccountRecord::Message {
         queue: queue.to_owned(),
         key,
         content: content_record(&message.content),

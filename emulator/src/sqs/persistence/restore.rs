@@ -11,7 +11,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use super::{
     RecentRecord,
-    record::{AttributeRecord, ContentRecord, FORMAT, QueueRecord, Record, StateRecord, instant},
+    record::{AccountRecord, AttributeRecord, ContentRecord, FORMAT, QueueRecord, StateRecord, instant},
 };
 use crate::sqs::{
     AccountIdentity, SqsApiError,
@@ -52,13 +52,13 @@ struct QueueImage {
 }
 
 impl AccountImage {
-    fn apply(&mut self, record: Record, identity: &AccountIdentity) -> Result<(), String> {
+    fn apply(&mut self, record: AccountRecord, identity: &AccountIdentity) -> Result<(), String> {
         match record {
-            Record::Account { format, region, account_id, serials } => {
+            AccountRecord::Account { format, region, account_id, serials } => {
                 check_account(format, &AccountIdentity { region, account_id }, identity)?;
                 self.serials = serials;
             }
-            Record::Queue { name, queue } => {
+            AccountRecord::Queue { name, queue } => {
                 if let Some(image) = self.queues.get_mut(&name) {
                     image.queue = queue;
                 } else {
@@ -66,28 +66,28 @@ impl AccountImage {
                     self.queues.insert(name, image);
                 }
             }
-            Record::QueueDeleted { name } => drop(self.queues.remove(&name)),
-            Record::Purged { queue } => {
+            AccountRecord::QueueDeleted { name } => drop(self.queues.remove(&name)),
+            AccountRecord::Purged { queue } => {
                 let image = self.queue(&queue)?;
                 image.messages.clear();
                 image.recent.clear();
             }
-            Record::Message { queue, key, content, state } => {
+            AccountRecord::Message { queue, key, content, state } => {
                 self.saw(key, &state);
                 self.queue(&queue)?.messages.insert(key, (content, state));
             }
-            Record::State { queue, key, state } => {
+            AccountRecord::State { queue, key, state } => {
                 self.saw(key, &state);
                 if let Some((_, old)) = self.queue(&queue)?.messages.get_mut(&key) {
                     *old = state;
                 }
             }
-            Record::Deleted { queue, key } => {
+            AccountRecord::Deleted { queue, key } => {
                 if let Some(image) = self.queues.get_mut(&queue) {
                     image.messages.remove(&key);
                 }
             }
-            Record::Recent { queue, recent } => self.queue(&queue)?.recent.push(recent),
+            AccountRecord::Recent { queue, recent } => self.queue(&queue)?.recent.push(recent),
         }
         Ok(())
     }

@@ -309,7 +309,8 @@ impl History {
         drained.sort_unstable();
         assert_eq!(drained, expected, "messages were lost");
         for location in [Location::Source, Location::Dead] {
-            self.store.remove(name_of(self.kind, location)).unwrap();
+            let now = self.now();
+            self.store.remove(name_of(self.kind, location), now).unwrap();
         }
         assert_eq!(self.storage.used(), 0, "the bytes of deleted messages are free");
     }

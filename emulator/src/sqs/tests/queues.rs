@@ -5,7 +5,7 @@ use super::harness::{
 };
 use crate::{
     message::StringMap,
-    sqs::{SqsAccount, SqsErrorCode},
+    sqs::{AccountIdentity, AccountLimits, SqsAccount, SqsErrorCode},
 };
 use std::time::Duration;
 use tokio::time::Instant;
@@ -120,4 +120,28 @@ fn tags_are_added_changed_and_removed() {
     account.tag("orders", &names(&[("team", "b"), ("cost", "1")])).unwrap();
     account.untag("orders", &["stage".to_owned()]).unwrap();
     assert_eq!(account.tags("orders"), Ok(names(&[("team", "b"), ("cost", "1")])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_name_of_a_deleted_queue_is_free_at_once_or_after_the_delay() {
+    let deleted = |delete_delay| {
+        let limits = AccountLimits { delete_delay, ..AccountLimits::default() };
+        let account = SqsAccount::with_limits(AccountIdentity::default(), limits);
+        create(&account, "orders", &[]);
+        account.delete_queue("orders").unwrap();
+        account
+    };
+    create(&deleted(Duration::ZERO), "orders", &[]);
+
+    let account = deleted(Duration::from_mins(1));
+    create(&account, "others", &[]);
+    tokio::time::advance(Duration::from_secs(59)).await;
+    let refused = account.create_queue("orders", &StringMap::new(), &StringMap::new()).unwrap_err();
+    assert_eq!(refused.code, SqsErrorCode::QueueDeletedRecently);
+    let message =
+        "You must wait 60 seconds after deleting a queue before you can create another with the same name.";
+    assert_eq!(refused.message, message);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    create(&account, "orders", &[]);
+    create(&account, "orders", &[]);
 }

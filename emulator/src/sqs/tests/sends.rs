@@ -1,6 +1,6 @@
 //! Sends: the rules for messages, and the response to those that are accepted.
 
-use super::harness::{account_with, code, of_group};
+use super::harness::{account_with, attribute, code, names, of_group};
 use crate::{
     message::{AttributeData, MessageAttributeValue, NewMessage},
     sqs::{SqsAccount, SqsErrorCode, batch_bytes, batch_ids, seconds},
@@ -143,6 +143,27 @@ fn deduplication_may_be_by_group() {
     assert!(same(&by_queue, "a", "b"));
     assert!(!same(&by_group, "a", "b"));
     assert!(same(&by_group, "a", "a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_scope_of_deduplication_takes_effect_after_a_minute() {
+    for (before, after) in [("queue", "messageGroup"), ("messageGroup", "queue")] {
+        let account = account_with("orders.fifo", &[("FifoQueue", "true"), ("DeduplicationScope", before)]);
+        let change = names(&[("DeduplicationScope", after)]);
+        let are_same = |id: &str| {
+            let send = |group| {
+                let message = NewMessage { deduplication_id: Some(id.to_owned()), ..of_group(group, "x") };
+                account.send("orders.fifo", message).unwrap().id
+            };
+            send("a") == send("b")
+        };
+        account.set_attributes("orders.fifo", &change).unwrap();
+        assert_eq!(attribute(&account, "orders.fifo", "DeduplicationScope").as_deref(), Some(after));
+        tokio::time::advance(Duration::from_secs(59)).await;
+        assert_eq!(are_same("1"), before == "queue", "{before}");
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(are_same("2"), after == "queue", "{after}");
+    }
 }
 
 #[test]
