@@ -239,6 +239,7 @@ mod tests {
         consumer::running::RunningCalls,
         message::{Message, MessageId, OutgoingMessage, Receipt},
         queue::{BatchResult, ReceiveRequest, VisibilityChange},
+        tasks,
         telemetry::Metrics,
     };
 
@@ -296,7 +297,7 @@ mod tests {
             };
             let work = WorkAverage::new(Default::default);
             let interval = Duration::from_hours(1);
-            tokio::spawn(DepthPoller::new(parts, work, interval).run(Stop::new()));
+            tasks::detach("depth", DepthPoller::new(parts, work, interval).run(Stop::new()));
         }
     }
 

@@ -14,6 +14,9 @@ const CALLS_IN_A_ROW: usize = 3;
 /// No message is dead whose last attempt met the outage.
 pub(super) fn no_outage_ends_a_message(model: &Model<'_>) -> Vec<String> {
     let mut broken = Vec::new();
+    if has_bad_bodies(model) {
+        return broken;
+    }
     for number in &model.record.dead {
         let last = model.holds.keys().filter(|received| received.number == *number).max();
         let Some(run) = last.and_then(|received| last_run(model, *received)) else { continue };
@@ -34,9 +37,7 @@ pub(super) fn no_outage_ends_a_message(model: &Model<'_>) -> Vec<String> {
 pub(super) fn an_outage_spends_few_receives(model: &Model<'_>) -> Vec<String> {
     let world = model.world();
     let Some(outage) = world.outage else { return Vec::new() };
-    let is_bad = world.messages.iter().any(|message| message.failure == FailureMode::BadBody);
-    if is_bad {
-        // Its failures show that the handler is there.
+    if has_bad_bodies(model) {
         return Vec::new();
     }
     let mut spent: BTreeMap<usize, Vec<Received>> = BTreeMap::new();
@@ -61,6 +62,11 @@ pub(super) fn an_outage_spends_few_receives(model: &Model<'_>) -> Vec<String> {
             format!("worker {worker} spent {} receives in the outage, {most} at most: {spent:?}", spent.len())
         })
         .collect()
+}
+
+/// True if a message's body cannot be read: its failures show, in the middle of an outage, that the handler is there.
+fn has_bad_bodies(model: &Model<'_>) -> bool {
+    model.world().messages.iter().any(|message| message.failure == FailureMode::BadBody)
 }
 
 /// The last run of a receive.
