@@ -242,11 +242,17 @@ async fn metrics_are_only_served_where_the_exporter_is_none() {
 
 /// A worker that exports its metrics every 50 ms, and nothing else.
 async fn exporting_often(collector: &Collector, handler: &Handler) -> (Dev, Pair, Worker) {
+    exporting_within("10000", collector, handler).await
+}
+
+/// The same, with a time limit of each export, in milliseconds.
+async fn exporting_within(limit: &str, collector: &Collector, handler: &Handler) -> (Dev, Pair, Worker) {
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 3).await;
     let launch = launch(collector, handler, &pair)
         .variable("OTEL_TRACES_EXPORTER", "none")
-        .variable("OTEL_METRIC_EXPORT_INTERVAL", "50");
+        .variable("OTEL_METRIC_EXPORT_INTERVAL", "50")
+        .variable("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", limit);
     let worker = Worker::launched(launch).await;
     (dev, pair, worker)
 }
@@ -285,5 +291,17 @@ async fn a_collector_that_hangs_delays_no_export_of_the_stop() {
         assert!(process.after < Duration::from_secs(10), "{:?}", process.after);
         assert!(process.errors.contains("the last metrics are lost"), "{}", process.errors);
         assert_eq!(collector.metrics().len(), 2, "the stop does not wait for the export that hangs");
+    }
+}
+
+#[tokio::test]
+async fn an_export_that_hangs_is_given_up_after_its_time_limit_and_the_next_ones_arrive() {
+    for protocol in [Protocol::Http, Protocol::Grpc] {
+        let (collector, handler) = (Collector::start(protocol).await, Handler::willing());
+        collector.set_mode(CollectorMode::Hanging);
+        let (_dev, _pair, worker) = exporting_within("200", &collector, &handler).await;
+        worker.process.complains(WARNING).await;
+        collector.set_mode(CollectorMode::Accepting);
+        worker.process.complains("metrics reach the collector again").await;
     }
 }
