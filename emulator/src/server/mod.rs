@@ -105,9 +105,11 @@ impl ServerState {
         if let Some(answered) = paths::answer(&self.sns, (&head.method, head.uri.path(), query), &body) {
             return answered;
         }
-        let region = request::region(&head.headers, query);
         let request = DecodedRequest::read(protocol, &head.headers, query, body)?;
         let protocol = protocol.of_response(request.service);
+        // Queues are the same in every region.
+        let is_about_topics = request.service == AwsService::Sns;
+        let region = is_about_topics.then(|| request::region(&head.headers, query)).flatten();
         let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let context = ActionContext {
             sqs: self.sns.sqs(),

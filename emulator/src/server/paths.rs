@@ -2,6 +2,8 @@
 //!
 //! Those for tests are LocalStack's, so that what was written for it works here.
 
+use std::borrow::Cow;
+
 use axum::{
     body::Body,
     http::{HeaderValue, Method, Response, StatusCode, header},
@@ -31,18 +33,24 @@ pub(super) fn answer(
     (method, path, query): (&Method, &str, &str),
     body: &[u8],
 ) -> Option<Result<Response<Body>, RequestError>> {
-    let number = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "phoneNumber");
-    let number = number.as_ref().map(|(_, number)| &**number);
     match (method, path) {
         (&Method::GET, CERTIFICATE_PATH) => Some(Ok(found("application/x-pem-file", CERTIFICATE.to_owned()))),
-        (&Method::GET, SMS) => Some(Ok(found("application/json", sent(sns, number).to_string()))),
+        (&Method::GET, SMS) => {
+            Some(Ok(found("application/json", sent(sns, number(query).as_deref()).to_string())))
+        }
         (&Method::DELETE, SMS) => {
-            sns.forget_sms(number);
+            sns.forget_sms(number(query).as_deref());
             Some(Ok(done()))
         }
         (&Method::POST, OPT_OUTS) => Some(opt_out(sns, body)),
         _ => None,
     }
+}
+
+/// The number that a query asks for.
+fn number(query: &str) -> Option<Cow<'_, str>> {
+    let mut parameters = form_urlencoded::parse(query.as_bytes());
+    parameters.find(|(name, _)| name == "phoneNumber").map(|(_, number)| number)
 }
 
 fn found(content_type: &'static str, body: String) -> Response<Body> {

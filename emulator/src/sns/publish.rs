@@ -1,5 +1,7 @@
 //! Publishing: the rules for a message, and its delivery to the subscriptions of a topic.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -34,9 +36,9 @@ impl MessageStructure {
     }
 
     /// The text for a protocol.
-    fn text_for(self, protocol: &str, body: &str) -> Result<String, SnsApiError> {
+    fn text_for<'a>(self, protocol: &str, body: &'a str) -> Result<Cow<'a, str>, SnsApiError> {
         if self == Self::Plain {
-            return Ok(body.to_owned());
+            return Ok(body.into());
         }
         let invalid = |reason: &str| SnsApiError::invalid(format!("Message Structure - {reason}"));
         let texts: Map<String, Value> =
@@ -44,7 +46,7 @@ impl MessageStructure {
         // Keys with other values than texts are ignored (recorded against AWS).
         let text = |key: &str| texts.get(key).and_then(Value::as_str).map(str::to_owned);
         let default = text("default").ok_or_else(|| invalid("No default entry in JSON message body"))?;
-        Ok(text(protocol).unwrap_or(default))
+        Ok(text(protocol).unwrap_or(default).into())
     }
 }
 

@@ -163,8 +163,10 @@ impl Sent {
                 }
             }
         }
-        self.bar.set_message(format!("{} messages, {:.0} a second", self.taken, self.rate()));
-        self.bar.inc(end.line_bytes as u64);
+        if !self.bar.is_hidden() {
+            self.bar.set_message(format!("{} messages, {:.0} a second", self.taken, self.rate()));
+            self.bar.inc(end.line_bytes as u64);
+        }
         Ok(())
     }
 
