@@ -101,10 +101,7 @@ fn rough(time: Duration) -> String {
 
 /// The beginning of a text, without line breaks and other control characters.
 fn one_line(text: &str) -> String {
-    shortened(text, TEXT_CHARS)
-        .chars()
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .collect()
+    shortened(text, TEXT_CHARS).replace(char::is_control, " ")
 }
 
 #[cfg(test)]

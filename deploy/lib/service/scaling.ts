@@ -104,16 +104,16 @@ function policies({ names, loads, arrivals, minTasks }: ScalingProps): Policy[] 
  */
 function scaleOut(queue: string, load: Load, names: ServiceNames): Policy {
   const threshold = 0.01;
-  const { id, name } = ofQueue('Out', 'scale-out', queue);
+  const usual = ofQueue('Out', 'scale-out', queue);
   return {
-    id,
-    name,
+    id: usual.id,
+    name: usual.name,
     steps: [[0, 1], [1, 2], [2, 4], [4, 10], [10, 100]],
     cooldown: COUNTED_AFTER,
     aggregation: 'Maximum',
     alarms: [
       {
-        ...ofQueue('Out', 'scale-out', queue),
+        ...usual,
         description: 'Tasks are missing: adds them.',
         queries: missingTasks(load, names),
         threshold,

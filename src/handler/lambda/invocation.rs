@@ -18,6 +18,7 @@ use crate::{
         sqs_event::{self, BatchOutcome, mentions_failures},
     },
     message::{Message, MessageId},
+    settings::shortened,
     telemetry::{FailureCause, context::TraceContext, spans::Trace},
 };
 
@@ -172,10 +173,7 @@ impl fmt::Display for FunctionError {
             (kind, message) if kind.contains("::") => message.to_owned(),
             (kind, message) => format!("{kind}: {message}"),
         };
-        let is_long = text.chars().nth(REASON_CHARS).is_some();
-        let plain = |character: char| if character.is_control() { ' ' } else { character };
-        let shown: String = text.chars().take(REASON_CHARS).map(plain).collect();
-        write!(formatter, "{shown}{}", if is_long { "…" } else { "" })
+        formatter.write_str(&shortened(&text, REASON_CHARS).replace(char::is_control, " "))
     }
 }
 
