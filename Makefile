@@ -73,8 +73,9 @@ TEST_EXAMPLES := testing_a_worker minimal typed_json custom_handler lambda_funct
 TESTED := --lib --bins --tests $(TEST_EXAMPLES:%=--example %)
 
 tests: $(PYTHON) $(NODE) $(PROMETHEUS) ## all tests and doc tests; LONGSHORE_SKIP_PYTHON=1 leaves out those that need Python or Node, LONGSHORE_SKIP_NODE=1 the latter, LONGSHORE_SKIP_PROMETHEUS=1 promtool's
+	@# Most tests wait, for sockets, processes and clocks: two for each core keep it busy.
 	@export LONGSHORE_TEST_PYTHON=$(VENV)/bin/python; \
-	if cargo nextest --version >/dev/null 2>&1; then run="nextest run"; else run=test; fi; \
+	if cargo nextest --version >/dev/null 2>&1; then run="nextest run --test-threads $$((2 * $$(nproc)))"; else run=test; fi; \
 	set -x; cargo $$run --locked --workspace --no-fail-fast $(TESTED)
 	cargo test --locked --workspace --doc
 

@@ -213,8 +213,8 @@ impl Poller {
     /// The most messages of the next receives, and their wait.
     fn receive_size_and_wait(&self, mode: ReceiveMode) -> (usize, Duration) {
         let wait = self.parts.wait;
-        // The first receive waits only a second, because its answer makes the worker ready.
-        let wait = if self.has_begun { wait } else { wait.min(SHORTEST_WAIT) };
+        // The first receive does not wait, because its answer makes the worker ready.
+        let wait = if self.has_begun { wait } else { Duration::ZERO };
         match mode {
             ReceiveMode::Normal => (BATCH_ENTRIES, wait),
             ReceiveMode::ShortWait(longest) => (BATCH_ENTRIES, wait.min(longest)),
@@ -299,7 +299,7 @@ impl Poller {
     }
 
     fn succeeded(&mut self, asked: usize, received: usize, took: Duration) {
-        self.has_begun = true;
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
         self.failures = 0;
         self.parts.ready.ready();
         self.parts.progress.send_if_modified(|progress| progress.failure.take().is_some());
@@ -308,7 +308,7 @@ impl Poller {
         if received == 0 {
             self.parts.availability.nothing_received(now);
         }
-        if received == 0 && took < SHORTEST_WAIT {
+        if received == 0 && took < SHORTEST_WAIT && !is_first {
             self.schedule.pause_until(now + SHORTEST_WAIT);
         }
     }

@@ -24,6 +24,18 @@ async fn an_idle_queue_costs_at_most_four_calls_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_first_receive_waits_for_no_message_and_the_next_is_sent_at_once() {
+    let (scene, worker) = idle(Scene::new());
+    sleep(Duration::from_millis(50)).await;
+    assert!(worker.health.unready().is_empty(), "{:?}", worker.health.unready());
+    let sent = Instant::now();
+    scene.send("a");
+    scene.journal.ended(1).await;
+    assert!(sent.elapsed() < Duration::from_millis(50), "{:?}", sent.elapsed());
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_receive_that_hangs_is_noticed_and_replaced() {
     let (scene, worker) = idle(Scene::new());
     scene.queue.once(Action::Receive, Fault::Hangs);
