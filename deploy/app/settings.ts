@@ -36,6 +36,8 @@ export const SETTINGS = {
   ARCHITECTURE: word(['X86_64', 'ARM64'], 'X86_64', 'What the images are built for.'),
   SPOT_SHARE: oneOfNumbers(SHARES, 0, 'Percent of the tasks that run on Fargate Spot.'),
 
+  ECS_ROLE: word(['there', 'make'], 'there', 'Whether the account has the role by which ECS acts in it, or the stack makes it; where it is there already, making it fails.'),
+
   BACKLOG_TARGET: whole(10, 86400, 60, 'Seconds in which the tasks are to start all that waits.'),
 
   AGE_LIMIT: whole(60, 1209600, 3600, 'Seconds of the oldest message\'s age that raise the alarm.'),

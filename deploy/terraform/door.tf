@@ -119,6 +119,7 @@ locals {
     var.handler_image != null && var.handler != null ? ["handler and handler_image exclude each other"] : [],
     var.min_tasks > var.max_tasks ? ["min_tasks must be at most max_tasks"] : [],
     var.network == "existing" && (var.vpc_id == null || length(var.subnet_ids) == 0) ? ["network \"existing\" needs vpc_id and subnet_ids"] : [],
+    local.makes_ecs_role && !local.makes_cluster ? ["ecs_role \"make\" goes with a cluster that is made here"] : [],
     length(var.subscriptions) > 0 && var.existing.queue != null ? ["subscriptions go with a queue that is made here"] : [],
   )
 }

@@ -14,4 +14,5 @@ locals {
   makes_topic       = var.existing.topic == null
   makes_alarm_topic = var.existing.alarm_topic == null
   makes_cluster     = var.existing.cluster == null
+  makes_ecs_role    = var.ecs_role == "make"
 }

@@ -75,6 +75,12 @@ resource "aws_iam_role_policy" "execution" {
   policy = data.aws_iam_policy_document.execution.json
 }
 
+# An account has one for all clusters.
+resource "aws_iam_service_linked_role" "ecs" {
+  count            = local.makes_ecs_role ? 1 : 0
+  aws_service_name = "ecs.amazonaws.com"
+}
+
 resource "aws_ecs_cluster" "this" {
   count = local.makes_cluster ? 1 : 0
   name  = local.prefix
@@ -82,6 +88,7 @@ resource "aws_ecs_cluster" "this" {
     name  = "containerInsights"
     value = "enabled"
   }
+  depends_on = [aws_iam_service_linked_role.ecs]
 }
 
 resource "aws_ecs_cluster_capacity_providers" "this" {

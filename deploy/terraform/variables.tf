@@ -185,6 +185,16 @@ variable "spot_share" {
   }
 }
 
+variable "ecs_role" {
+  type        = string
+  default     = "there"
+  description = "Whether the account has the role by which ECS acts in it, or the module makes it; where it is there already, making it fails."
+  validation {
+    condition     = contains(["there", "make"], var.ecs_role)
+    error_message = "ecs_role: there or make."
+  }
+}
+
 variable "backlog_target" {
   type        = number
   default     = 60

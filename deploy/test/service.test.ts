@@ -157,3 +157,11 @@ it('the roles of tasks are taken by ECS for resources of this account and region
     });
   }
 });
+
+it('the role of ECS is made where the settings say so, before the cluster, and stays with the account', () => {
+  const template = templateOf('first');
+  const [[id, role] = assert.fail('none')] = template.all('AWS::IAM::ServiceLinkedRole');
+  assert.deepEqual([role.Properties, role.DeletionPolicy, role.Condition], [{ AWSServiceName: 'ecs.amazonaws.com' }, 'Retain', undefined]);
+  assert.deepEqual(template.all('AWS::ECS::Cluster').map(([, { DependsOn }]) => DependsOn), [[id]]);
+  for (const shape of shapes.filter((name) => name !== 'first')) assert.deepEqual(templateOf(shape).all('AWS::IAM::ServiceLinkedRole'), [], shape);
+});

@@ -96,6 +96,7 @@ export const SHAPES: Readonly<Record<string, Readonly<Record<string, string>>>> 
   there: { ...BASE, ...IN_VPC, IMAGE: '210987654321.dkr.ecr.eu-west-1.amazonaws.com/mirror/longshore@sha256:0123', DETAILS: JSON.stringify(EXISTING) },
   subscribed: { ...BASE, DETAILS: JSON.stringify(SUBSCRIBED) },
   throwaway: { ...BASE, DATA: 'delete' },
+  first: { ...BASE, ECS_ROLE: 'make' },
   groups: {
     ...BASE,
     NETWORK: 'existing',

@@ -19,7 +19,8 @@ const committed = Object.fromEntries(STACKS.map((kind) => [kind, file(`deploy/st
 
 interface Parsed {
   readonly Parameters: Record<string, Record<string, unknown>>;
-  readonly Resources: Record<string, { Type: string; Properties: unknown }>;
+  readonly Conditions?: Record<string, unknown>;
+  readonly Resources: Record<string, { Type: string; Properties: unknown; Condition?: string; Metadata?: unknown }>;
 }
 
 const parsed = (kind: StackKind) => JSON.parse(committed[kind]) as Parsed;
@@ -117,9 +118,19 @@ it('the subnets of a new VPC have addresses for twice the most tasks', () => {
   assert.ok(free >= 2 * Number(parsed('service').Parameters['MaxTasks']?.['MaxValue']), `${free}`);
 });
 
-it('asked or written, the resources are the same', () => {
+it('the role of ECS is made before the cluster only when it is asked for', () => {
+  const { Parameters, Conditions, Resources } = parsed('service');
+  assert.equal(Parameters['EcsRole']?.['Default'], 'there');
+  assert.deepEqual(Conditions, { MakesEcsRole: { 'Fn::Equals': [{ Ref: 'EcsRole' }, 'make'] } });
+  assert.equal(Resources['EcsServiceRole']?.Condition, 'MakesEcsRole');
+  assert.deepEqual(Resources['Cluster']?.Metadata, { After: { 'Fn::If': ['MakesEcsRole', { Ref: 'EcsServiceRole' }, { Ref: 'EcsRole' }] } });
+});
+
+it('asked or written, the resources are the same but for those on a condition', () => {
   const resources = (binding: 'asked' | 'written') =>
-    Object.values(synthesize(COMMITTED, binding)).map(({ Resources }) => Object.keys(Resources as object).map((id) => id.replace(/[0-9A-Fa-f]{8,}$/, '')));
+    Object.values(synthesize(COMMITTED, binding)).map(({ Resources }) =>
+      Object.entries(Resources as Parsed['Resources']).flatMap(([id, { Condition }]) => (Condition === undefined ? [id.replace(/[0-9A-Fa-f]{8,}$/, '')] : [])),
+    );
   assert.deepEqual(resources('asked'), resources('written'));
 });
 

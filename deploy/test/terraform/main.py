@@ -37,6 +37,7 @@ SAME = {
     "aws_sns_topic_policy": "AWS::SNS::TopicPolicy",
     "aws_sns_topic_subscription": "AWS::SNS::Subscription",
     "aws_iam_role": "AWS::IAM::Role",
+    "aws_iam_service_linked_role": "AWS::IAM::ServiceLinkedRole",
     "aws_iam_role_policy": "AWS::IAM::Role",
     "aws_iam_role_policy_attachment": "AWS::IAM::Role",
     "aws_cloudwatch_log_group": "AWS::Logs::LogGroup",
@@ -91,6 +92,7 @@ SAME = {
 # not ask for.
 ELSEWHERE = {"AWS::EC2::VPCGatewayAttachment", "AWS::IAM::Policy"}
 ONLY_ON_REQUEST = {
+    "AWS::IAM::ServiceLinkedRole",
     "AWS::SNS::Subscription",
     "AWS::WAFv2::WebACLAssociation",
     "AWS::EC2::InternetGateway",
@@ -218,6 +220,13 @@ class BesideTheCdk(unittest.TestCase):
         here -= {("Allow", frozenset(actions), ("ArnEquals",)) for actions in (["sqs:SendMessage"], ["kms:Decrypt", "kms:GenerateDataKey"])}
         self.assertEqual(here, in_stacks)
 
+    def test_the_role_of_ecs_is_made_before_the_cluster_and_only_when_it_is_asked_for(self):
+        made = {kind: plain(body) for kind, _, body in blocks("resource")}
+        role = made["aws_iam_service_linked_role"]
+        self.assertEqual((role["count"], role["aws_service_name"]), ("${local.makes_ecs_role ? 1 : 0}", "ecs.amazonaws.com"))
+        self.assertEqual(made["aws_ecs_cluster"]["depends_on"], "${aws_iam_service_linked_role.ecs}")
+        self.assertEqual(defaults()["ecs_role"], "there")
+
     def test_the_numbers_of_queues_service_and_cluster_are_the_same(self):
         for kind, mapping in NUMBERS.items():
             mine = [plain(body) for one, _, body in blocks("resource") if one == kind]
@@ -321,12 +330,16 @@ class InTheConsole(unittest.TestCase):
             ({"rest": {"throttling": {"GET /v2": 1}}}, 'a limit for "GET /v2"'),
             ({"http": {"throttling": {"POST /v1/messages/batch": 1}}}, 'http: a limit for "POST /v1/messages/batch"'),
             ({"min_tasks": 5, "max_tasks": 4}, "min_tasks must be at most max_tasks"),
+            ({"ecs_role": "make", "existing": {"cluster": "shared"}}, "goes with a cluster that is made here"),
             ({"handler": {"kind": "exec"}}, "exclude each other"),
             ({"network": "existing"}, "needs vpc_id and subnet_ids"),
             ({"existing": {"queue": "arn:x"}, "subscriptions": [{"topic": "arn:y"}]}, "made here"),
         ]
         for variables, problem in wrong:
             self.assertIn(problem, " ".join(console("local.problems", **variables)), variables)
+
+    def test_the_role_of_ecs_is_made_on_request(self):
+        self.assertEqual([console("local.makes_ecs_role", **given) for given in ({}, {"ecs_role": "make"})], [False, True])
 
     def test_the_alarms_are_the_same(self):
         for shape in ("standard", "http", "office", "none"):
@@ -396,6 +409,7 @@ class InTheConsole(unittest.TestCase):
             "message_schema": "text",
             "task": {"statements": [{"actions": ["s3:*"], "resources": ["*"]}]},
             "existing": {"queue": "orders"},
+            "ecs_role": "new",
         }
         for name, value in wrong.items():
             self.assertIn(f"{name}:", refused(**{name: value}), name)
