@@ -1,4 +1,5 @@
 # The one role by which both APIs write: it may send to the queue and use its key, and nothing else.
+# Without a condition on the account or the API: API Gateway tells neither, and each request would fail. docs/security.md has the sources.
 data "aws_iam_policy_document" "api_trust" {
   statement {
     actions = ["sts:AssumeRole"]

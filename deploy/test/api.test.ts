@@ -94,6 +94,13 @@ it('both APIs write by one role, which may send to the queue and use its key and
   assert.deepEqual(encrypt.Resource, { 'Fn::ImportValue': 'orders-test-key' });
 });
 
+it('API Gateway takes the role without a condition, since it tells neither account nor API: each request would be a 500', () => {
+  for (const [id, { Properties }] of templateOf('standard').all('AWS::IAM::Role')) {
+    const [{ Principal, Condition }] = Properties.AssumeRolePolicyDocument.Statement;
+    assert.equal(Condition === undefined, Principal.Service === 'apigateway.amazonaws.com', id);
+  }
+});
+
 it('the HTTP API sends whole bodies, each with the id of its request', () => {
   const integrations = templateOf('standard').all('AWS::ApiGatewayV2::Integration').map(([, { Properties }]) => Properties);
   assert.ok(integrations.every(({ IntegrationSubtype, PayloadFormatVersion }) => IntegrationSubtype === 'SQS-SendMessage' && PayloadFormatVersion === '1.0'));
