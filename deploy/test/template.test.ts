@@ -89,10 +89,13 @@ function allowed(parameter: string, given: string): readonly [string[], { Ref: s
   return rule?.Assertions[0]?.Assert['Fn::Contains'] ?? [[], undefined];
 }
 
-it('CloudFormation refuses a MinTasks above a MaxTasks of up to 10, as the settings do', () => {
-  for (const most of [1, 5, 10]) {
+it('CloudFormation refuses a MinTasks above a MaxTasks of up to 10, the settings one above any', () => {
+  for (let most = 1; most <= 10; most++) {
     const [sizes, of] = allowed('MaxTasks', String(most));
     assert.deepEqual([sizes.map(Number), of], [Array.from({ length: most + 1 }, (_, size) => size), { Ref: 'MinTasks' }]);
+  }
+  assert.deepEqual(allowed('MaxTasks', '11')[0], [], 'README.md says so');
+  for (const most of [1, 10, 11, 999]) {
     const settings = (least: number) => () => readSettings({ ...COMMITTED, MIN_TASKS: String(least), MAX_TASKS: String(most) });
     assert.doesNotThrow(settings(most));
     assert.throws(settings(most + 1), /MIN_TASKS/);
