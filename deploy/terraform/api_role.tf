@@ -33,6 +33,7 @@ resource "aws_iam_role" "api" {
   count              = var.apis == "none" ? 0 : 1
   name_prefix        = "${substr(local.prefix, 0, 30)}-api-"
   assume_role_policy = data.aws_iam_policy_document.api_trust.json
+  tags               = var.tags
 }
 
 resource "aws_iam_role_policy" "api" {

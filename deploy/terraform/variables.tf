@@ -89,6 +89,16 @@ variable "visibility" {
   }
 }
 
+variable "data" {
+  type        = string
+  default     = "keep"
+  description = "What becomes of the queue, its DLQ and the key when the module is destroyed."
+  validation {
+    condition     = contains(["keep", "delete"], var.data)
+    error_message = "data: keep or delete."
+  }
+}
+
 variable "fifo" {
   type        = bool
   default     = false

@@ -46,6 +46,7 @@ const EXISTING = {
   queues: [
     { name: 'letters', queue: ARN('sqs', 'letters'), dlq: ARN('sqs', 'letters-dead'), concurrency: 2, timeout: 7200 },
     { name: 'bounces', queue: ARN('sqs', 'bounces.fifo'), handler: { kind: 'exec', command: ['/app/bounce'] } },
+    { name: 'returns', queue: ARN('sqs', 'returns'), key: ARN('kms', 'key/4567'), batchSize: 10, visibility: 60 },
   ],
   pullThrough: true,
   tags: { team: 'orders', 'cost-centre': '7' },
