@@ -1,4 +1,4 @@
-// Every setting of the deployment, with its range: the one table behind the environment, the template and the README.
+// Every setting of the deployment, with its range: the one table behind the environment, the template and docs/deploy-settings.md.
 import { type Setting, oneOfNumbers, optional, shape, text, whole, word } from './setting.ts';
 
 const ARN = (service: string) => `arn:[a-z0-9-]+:${service}:[A-Za-z0-9:/_.-]+`;

@@ -1,4 +1,4 @@
-# Every variable: those of deploy/README.md, in lower case.
+# Every variable: those of docs/deploy-settings.md, in lower case.
 variable "project_name" {
   type        = string
   description = "The first part of every name."

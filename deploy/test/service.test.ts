@@ -47,7 +47,7 @@ it('every variable of the worker is one of docs/configuration.md', () => {
   const known = new Set([...file('docs/configuration.md').matchAll(/`(LONGSHORE__[A-Z0-9_<>]+)`/g)].map(([, name]) => name));
   for (const shape of shapes) {
     for (const { Name } of containers(shape)[0]?.Environment ?? []) {
-      if (!Name.startsWith('OTEL_')) assert.ok(known.has(Name.replace(/__(JOBS|LETTERS|BOUNCES)__/, '__<NAME>__')), Name);
+      if (!Name.startsWith('OTEL_')) assert.ok(known.has(Name.replace(/__QUEUES__[A-Z]+__/, '__QUEUES__<NAME>__')), Name);
     }
   }
 });

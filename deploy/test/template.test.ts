@@ -137,6 +137,6 @@ it('asked or written, the resources are the same but for those on a condition', 
   assert.deepEqual(resources('asked'), resources('written'));
 });
 
-it('the README has every setting: `npm run template` writes its table anew', () => {
-  assert.ok(file('deploy/README.md').includes(`\n${settingsTable()}\n`));
+it('the page on settings has every one: `npm run template` writes its table anew', () => {
+  assert.ok(file('docs/deploy-settings.md').includes(`\n${settingsTable()}\n`));
 });
