@@ -5,11 +5,11 @@ locals {
   file_system_arns = {
     for volume, mount in local.mounts : volume => "arn:${local.partition}:elasticfilesystem:${local.region}:${local.account}:file-system/${mount.id}"
   }
-  consumed_arns = concat([local.queue_arn], var.queues[*].queue)
-  letters_arns  = concat(local.dlq_arns, compact(var.queues[*].dlq))
+  consumed_arns    = concat([local.queue_arn], var.queues[*].queue)
+  dead_letter_arns = concat(local.dlq_arns, compact(var.queues[*].dlq))
   task_statements = concat(
     [{ actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"], resources = local.consumed_arns, conditions = {} }],
-    length(local.letters_arns) == 0 ? [] : [{ actions = ["sqs:SendMessage", "sqs:GetQueueUrl", "sqs:GetQueueAttributes"], resources = local.letters_arns, conditions = {} }],
+    length(local.dead_letter_arns) == 0 ? [] : [{ actions = ["sqs:SendMessage", "sqs:GetQueueUrl", "sqs:GetQueueAttributes"], resources = local.dead_letter_arns, conditions = {} }],
     length(var.notify) == 0 ? [] : [{ actions = ["sns:Publish", "sns:GetTopicAttributes"], resources = [local.topic_arn], conditions = {} }],
     [{ actions = ["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"], resources = ["arn:${local.partition}:ecs:${local.region}:${local.account}:task/${local.cluster_name}/*"], conditions = {} }],
     length(local.task_keys) == 0 ? [] : [{ actions = ["kms:Decrypt", "kms:GenerateDataKey"], resources = local.task_keys, conditions = { StringEquals = { "kms:ViaService" = ["sqs.${local.region}.amazonaws.com", "sns.${local.region}.amazonaws.com"] } } }],
