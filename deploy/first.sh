@@ -4,7 +4,7 @@
 #   deploy/first.sh          prints what it would run, as a script, with what each step changes and costs; calls nothing
 #   deploy/first.sh --go     runs it; what is there already is left as it is, so run it again after an error
 #
-# In the environment: PROJECT_NAME, STAGE (dev), AWS_REGION or the region of your profile, and any other setting of deploy/README.md. IMAGE
+# In the environment: PROJECT_NAME, STAGE (dev), AWS_REGION or the region of your profile, and any other setting of docs/deploy-settings.md. IMAGE
 # and HANDLER_IMAGE name images that are there already; without them the worker is built of this clone, and the handler of
 # HANDLER_CONTEXT (examples/http) by HANDLER_DOCKERFILE (deploy/handler.Dockerfile). MESSAGE is what is sent.
 #
@@ -20,7 +20,7 @@ case ${1:-} in
   --go) go=yes ;;
   *) fail "no such option: $1" "deploy/first.sh prints what it would run, deploy/first.sh --go runs it" ;;
 esac
-[ $# -le 1 ] || fail "too many arguments: $*" "everything else is said by the environment: deploy/README.md"
+[ $# -le 1 ] || fail "too many arguments: $*" "everything else is said by the environment: docs/deploy-settings.md"
 
 named() { # a part of every name: its variable, its value and the most letters
   [[ $2 =~ ^[a-z][a-z0-9-]*$ && ${#2} -le $3 ]] || fail "$1 is no name: '$2'" "1 to $3 lower-case letters, digits and hyphens, a letter first: $1=${4}"
@@ -85,7 +85,7 @@ export PROJECT_NAME STAGE AWS_REGION ARCHITECTURE
 # Any other setting that is given is used, and so is part of the script.
 while read -r name; do
   [ -z "${!name:-}" ] || { printf 'export %s=%q\n' "$name" "${!name}"; export "${name?}"; }
-done < <(sed -nE 's/^\| `([A-Z_]+)` \|.*/\1/p' deploy/README.md | grep -vxE 'PROJECT_NAME|STAGE|ARCHITECTURE')
+done < <(sed -nE 's/^\| `([A-Z_]+)` \|.*/\1/p' docs/deploy-settings.md | grep -vxE 'PROJECT_NAME|STAGE|ARCHITECTURE')
 constants="MESSAGE"
 [ -z "$builds_worker$builds_handler" ] || constants+=" PLATFORM"
 [ -z "$builds_handler" ] || constants+=" HANDLER_CONTEXT HANDLER_DOCKERFILE"

@@ -1,4 +1,4 @@
-// What no single text can say of a deployment: the fields of `DETAILS`, behind the check and the README's table.
+// What no single text can say of a deployment: the fields of `DETAILS`, behind the check and the table of docs/deploy-settings.md.
 import { document, type Field, flag, list, map, object, text, type Values, whole } from './field.ts';
 
 const VARIABLE = '[A-Za-z_][A-Za-z0-9_]*';

@@ -27,7 +27,10 @@ export function memorySteps(cpu: number): string {
   return `${min} to ${max} in steps of ${step}`;
 }
 
-/** The largest fleet whose `MinTasks` rules hold: each size wants one of its own, since CloudFormation knows no order of numbers. */
+/**
+ * The largest fleet whose `MinTasks` rules hold: each size wants one of its own, since CloudFormation knows no order of numbers. For all
+ * sizes they would not fit into a template, even by digits.
+ */
 const SIZES_MAX = 10;
 
 /** Lets CloudFormation refuse a `MinTasks` above `MaxTasks` before it makes anything; of larger fleets Application Auto Scaling refuses it later. */

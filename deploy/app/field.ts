@@ -4,7 +4,7 @@
 export interface Field<Value> {
   /** The range in words. */
   readonly range: string;
-  /** One sentence for the reader of the README. */
+  /** One sentence for the reader of docs/deploy-settings.md. */
   readonly description: string;
   /** The fields within, by their names. */
   readonly fields?: Fields;

@@ -72,6 +72,7 @@ function detailMisfits(settings: Settings): string[] {
     ...(publicIp !== undefined && settings.NETWORK !== 'existing' ? ['DETAILS: network.publicIp goes with NETWORK=existing'] : []),
     ...(existing.dlq !== undefined && existing.queue === undefined ? ['DETAILS: existing.dlq goes with existing.queue'] : []),
     ...(existing.queue !== undefined && subscriptions !== undefined ? ['DETAILS: subscriptions go with a queue that is made here, not with existing.queue: subscribe that one where it is made'] : []),
+    ...(existing.cluster !== undefined && settings.ECS_ROLE === 'make' ? ['ECS_ROLE=make goes with a cluster that is made here: an account with existing.cluster of DETAILS has the role'] : []),
     ...(existing.alarmTopic !== undefined && settings.ALARM_EMAIL !== undefined ? ['ALARM_EMAIL goes with a topic that is made here, not with existing.alarmTopic of DETAILS'] : []),
     ...(queues.length > 3 ? [`DETAILS: queues has ${queues.length}: a service takes four queues in all`] : []),
     ...(queues.some(({ name }) => name === 'jobs') ? ['DETAILS: queues has the name "jobs", which the first queue has'] : []),

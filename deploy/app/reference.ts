@@ -1,4 +1,4 @@
-// The table of all settings, as the README has it.
+// The table of all settings, as docs/deploy-settings.md has it.
 import { eachSetting } from './settings.ts';
 
 /** Markdown, a row for each setting. */

@@ -9,6 +9,7 @@ import { type HandlerContainer, LongshoreService, type LongshoreServiceProps, ty
 import { mostOfDays, restOfShare } from './arithmetic.ts';
 import { containerOf } from './containers.ts';
 import { type Details, detailsOf } from './details.ts';
+import { addEcsRole } from './ecs_role.ts';
 import { addPairRules, addSizeRules } from './fargate.ts';
 import { grantPull } from './images.ts';
 import { addNetwork } from './network.ts';
@@ -40,6 +41,7 @@ export function addService(stack: Stack, settings: Settings, prefix: string): Re
   });
   if (Token.isUnresolved(settings.CPU)) addPairRules(stack);
   if (Token.isUnresolved(settings.MAX_TASKS)) addSizeRules(stack);
+  addEcsRole(stack, service, settings);
   grantPull(service, settings);
   grantDetails(service, details);
   network.serve(service);

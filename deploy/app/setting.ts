@@ -3,7 +3,7 @@ import type { CfnParameterProps } from 'aws-cdk-lib';
 
 /** A setting: where it comes from is another's business. */
 export interface Setting<Value> {
-  /** One sentence for the reader of the README and of CloudFormation's console. */
+  /** One sentence for the reader of docs/deploy-settings.md and of CloudFormation's console. */
   readonly description: string;
   /** What it is when nobody says; absent, it must be given. */
   readonly fallback: Value | undefined;

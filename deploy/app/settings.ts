@@ -1,4 +1,4 @@
-// Every setting of the deployment, with its range: the one table behind the environment, the template and the README.
+// Every setting of the deployment, with its range: the one table behind the environment, the template and docs/deploy-settings.md.
 import { type Setting, oneOfNumbers, optional, shape, text, whole, word } from './setting.ts';
 
 const ARN = (service: string) => `arn:[a-z0-9-]+:${service}:[A-Za-z0-9:/_.-]+`;
@@ -35,6 +35,8 @@ export const SETTINGS = {
   MEMORY: whole(512, 122880, 1024, 'MiB of memory of a task; Fargate takes certain pairs with CPU.'),
   ARCHITECTURE: word(['X86_64', 'ARM64'], 'X86_64', 'What the images are built for.'),
   SPOT_SHARE: oneOfNumbers(SHARES, 0, 'Percent of the tasks that run on Fargate Spot.'),
+
+  ECS_ROLE: word(['there', 'make'], 'there', 'Whether the account has the role by which ECS acts in it, or the stack makes it; where it is there already, making it fails.'),
 
   BACKLOG_TARGET: whole(10, 86400, 60, 'Seconds in which the tasks are to start all that waits.'),
 

@@ -9,6 +9,6 @@ try {
   writeAssembly(app, addStacks(app, readSettings(process.env)));
 } catch (error) {
   if (!(error instanceof SettingsError)) throw error;
-  process.stderr.write(`error: ${error.message}\nhint: deploy/README.md has every setting\n`);
+  process.stderr.write(`error: ${error.message}\nhint: docs/deploy-settings.md has every setting\n`);
   process.exitCode = 64;
 }

@@ -4,6 +4,7 @@ resource "aws_apigatewayv2_api" "this" {
   name                         = "${local.prefix}-http-api"
   protocol_type                = "HTTP"
   disable_execute_api_endpoint = var.http.domain != null
+  tags                         = var.tags
   dynamic "cors_configuration" {
     for_each = var.http.cors[*]
     content {
@@ -69,6 +70,7 @@ resource "aws_apigatewayv2_stage" "this" {
   api_id      = aws_apigatewayv2_api.this[0].id
   name        = "$default"
   auto_deploy = true
+  tags        = var.tags
   default_route_settings {
     detailed_metrics_enabled = true
     throttling_burst_limit   = var.api_throttling
@@ -94,6 +96,7 @@ resource "aws_apigatewayv2_stage" "this" {
 resource "aws_apigatewayv2_domain_name" "this" {
   for_each    = { for domain in local.has_http ? var.http.domain[*] : [] : domain.name => domain }
   domain_name = each.key
+  tags        = var.tags
   domain_name_configuration {
     certificate_arn = each.value.certificate
     endpoint_type   = "REGIONAL"

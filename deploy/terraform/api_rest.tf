@@ -13,6 +13,7 @@ resource "aws_api_gateway_rest_api" "this" {
   disable_execute_api_endpoint = var.rest.domain != null
   minimum_compression_size     = var.rest.compression
   policy                       = var.rest.policy
+  tags                         = var.tags
   endpoint_configuration {
     types = ["REGIONAL"]
   }
@@ -207,6 +208,7 @@ resource "aws_api_gateway_stage" "this" {
   stage_name           = var.stage
   xray_tracing_enabled = true
   variables            = { queueUrl = local.queue_url }
+  tags                 = var.tags
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.api[0].arn
     format          = local.log_formats.rest
@@ -231,11 +233,13 @@ resource "aws_api_gateway_api_key" "this" {
   name        = local.rest_api
   description = "${local.prefix}: the first client"
   enabled     = true
+  tags        = var.tags
 }
 
 resource "aws_api_gateway_usage_plan" "this" {
   count = local.has_rest && local.needs_key ? 1 : 0
   name  = local.rest_api
+  tags  = var.tags
   api_stages {
     api_id = aws_api_gateway_rest_api.this[0].id
     stage  = aws_api_gateway_stage.this[0].stage_name
@@ -259,6 +263,7 @@ resource "aws_api_gateway_domain_name" "this" {
   domain_name              = each.key
   regional_certificate_arn = each.value.certificate
   security_policy          = "TLS_1_2"
+  tags                     = var.tags
   endpoint_configuration {
     types = ["REGIONAL"]
   }
@@ -282,6 +287,7 @@ resource "aws_iam_role" "api_logs" {
   count              = local.sets_log_role ? 1 : 0
   name_prefix        = "${substr(local.prefix, 0, 30)}-logs-"
   assume_role_policy = data.aws_iam_policy_document.api_trust.json
+  tags               = var.tags
 }
 
 resource "aws_iam_role_policy_attachment" "api_logs" {

@@ -1,4 +1,5 @@
 # The one role by which both APIs write: it may send to the queue and use its key, and nothing else.
+# Without a condition on the account or the API: API Gateway tells neither, and each request would fail. docs/security.md has the sources.
 data "aws_iam_policy_document" "api_trust" {
   statement {
     actions = ["sts:AssumeRole"]
@@ -32,6 +33,7 @@ resource "aws_iam_role" "api" {
   count              = var.apis == "none" ? 0 : 1
   name_prefix        = "${substr(local.prefix, 0, 30)}-api-"
   assume_role_policy = data.aws_iam_policy_document.api_trust.json
+  tags               = var.tags
 }
 
 resource "aws_iam_role_policy" "api" {

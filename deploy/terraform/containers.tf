@@ -1,22 +1,40 @@
 # The containers of a task: the worker, and beside it the handler, the collector and the router of logs where there are such.
 locals {
+  works = concat(
+    [{ name = "JOBS", url = local.queue_url, concurrency = var.concurrency, visibility = var.visibility, timeout = var.task_timeout, batch_size = var.batch_size, handler = local.handler, notify = var.notify }],
+    [for one in var.queues : {
+      name        = upper(one.name)
+      url         = local.url_of[one.queue]
+      concurrency = coalesce(one.concurrency, var.concurrency)
+      visibility  = coalesce(one.visibility, var.visibility)
+      timeout     = coalesce(one.timeout, var.task_timeout)
+      batch_size  = coalesce(one.batch_size, var.batch_size)
+      handler     = one.handler != null ? one.handler : local.http_handler
+      notify      = []
+    }],
+  )
   environment = merge(
     {
-      LONGSHORE__QUEUES__JOBS__URL             = local.queue_url
-      LONGSHORE__QUEUES__JOBS__CONCURRENCY     = tostring(var.concurrency)
-      LONGSHORE__QUEUES__JOBS__VISIBILITY      = "${var.visibility}s"
-      LONGSHORE__QUEUES__JOBS__TIMEOUT         = "${var.task_timeout}s"
-      LONGSHORE__QUEUES__JOBS__BATCH__SIZE     = tostring(var.batch_size)
-      LONGSHORE__QUEUES__JOBS__DEPTH__INTERVAL = "10s"
-      LONGSHORE__AWS__REGION                   = local.region
-      LONGSHORE__ECS__METRICS_INTERVAL         = "10s"
-      LONGSHORE__ECS__STOP_TIMEOUT             = "120s"
-      LONGSHORE__LOG__FILTER                   = var.log_filter
+      LONGSHORE__AWS__REGION           = local.region
+      LONGSHORE__ECS__METRICS_INTERVAL = "10s"
+      LONGSHORE__ECS__STOP_TIMEOUT     = "120s"
+      LONGSHORE__LOG__FILTER           = var.log_filter
     },
-    { for name, value in local.handler : "LONGSHORE__QUEUES__JOBS__HANDLER__${upper(name)}" => value },
-    { for outcome in var.notify : "LONGSHORE__QUEUES__JOBS__NOTIFY__ON_${upper(outcome)}" => local.topic_arn },
+    [for work in local.works : { for name, value in merge(
+      {
+        URL             = work.url
+        CONCURRENCY     = tostring(work.concurrency)
+        VISIBILITY      = "${work.visibility}s"
+        TIMEOUT         = "${work.timeout}s"
+        BATCH__SIZE     = tostring(work.batch_size)
+        DEPTH__INTERVAL = "10s"
+      },
+      { for name, value in work.handler : "HANDLER__${upper(name)}" => value },
+      { for outcome in work.notify : "NOTIFY__ON_${upper(outcome)}" => local.topic_arn },
+    ) : "LONGSHORE__QUEUES__${work.name}__${name}" => value }]...
   )
-  handler = var.handler != null ? var.handler : { kind = "http", url = "http://127.0.0.1:${var.handler_port}/" }
+  http_handler = { kind = "http", url = "http://127.0.0.1:${var.handler_port}/" }
+  handler      = var.handler != null ? var.handler : local.http_handler
   # Where traces go, by OpenTelemetry's own variables, which the worker and the handler's SDK read alike.
   tracing = { for name, service in { worker = local.worker_name, handler = "${local.worker_name}-handler" } : name => var.collector_image == null ? {} : {
     OTEL_EXPORTER_OTLP_ENDPOINT = "http://127.0.0.1:4317"

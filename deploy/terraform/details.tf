@@ -114,3 +114,46 @@ variable "pull_through" {
   default     = false
   description = "Whether images come by a pull-through cache of ECR."
 }
+
+variable "queues" {
+  type = list(object({
+    name        = string
+    queue       = string
+    dlq         = optional(string)
+    key         = optional(string)
+    handler     = optional(map(string))
+    concurrency = optional(number)
+    batch_size  = optional(number)
+    visibility  = optional(number)
+    timeout     = optional(number)
+  }))
+  default     = []
+  description = "Up to three more queues, which are there already, for the same workers, by their ARNs; handler is a map as the variable handler. What one does not say is as the variables say."
+  validation {
+    condition     = length(var.queues) <= 3
+    error_message = "queues: a service takes four queues in all."
+  }
+  validation {
+    condition     = alltrue([for one in var.queues : can(regex("^[a-z][a-z0-9_]{0,39}$", one.name)) && one.name != "jobs"]) && length(distinct(var.queues[*].name)) == length(var.queues)
+    error_message = "queues: names are lower-case letters, digits and underscores, a letter first, each once; the first queue has the name jobs."
+  }
+  validation {
+    condition     = alltrue([for arn in flatten([for one in var.queues : [one.queue, one.dlq, one.key]]) : arn == null ? true : startswith(arn, "arn:")])
+    error_message = "queues: queue, dlq and key are ARNs."
+  }
+  validation {
+    condition = alltrue([for one in var.queues : alltrue([
+      one.concurrency == null ? true : one.concurrency >= 1 && one.concurrency <= 100000,
+      one.batch_size == null ? true : one.batch_size >= 1 && one.batch_size <= 10,
+      one.visibility == null ? true : one.visibility >= 10 && one.visibility <= 43200,
+      one.timeout == null ? true : one.timeout >= 1 && one.timeout <= 43200,
+    ])])
+    error_message = "queues: concurrency 1 to 100000, batch_size 1 to 10, visibility 10 to 43200 seconds, timeout 1 to 43200 seconds."
+  }
+}
+
+variable "tags" {
+  type        = map(string)
+  default     = {}
+  description = "Tags on everything that takes some."
+}

@@ -116,9 +116,11 @@ locals {
     var.rest_authorization == "KEY" && var.rest.key == false ? ["rest: the key is who may call it, and it asks for none: give NONE"] : [],
     [for route in keys(var.rest.throttling) : "rest: a limit for \"${route}\", which it has not" if local.has_rest && !contains([for one in local.routes : "${one.method} ${one.path}"], route)],
     [for route in keys(var.http.throttling) : "http: a limit for \"${route}\", which it has not" if local.has_http && !contains(keys(local.http_routes), route)],
+    var.handler_image == null && anytrue([for one in var.queues : one.handler == null]) ? ["queues: without handler_image each needs a handler"] : [],
     var.handler_image != null && var.handler != null ? ["handler and handler_image exclude each other"] : [],
     var.min_tasks > var.max_tasks ? ["min_tasks must be at most max_tasks"] : [],
     var.network == "existing" && (var.vpc_id == null || length(var.subnet_ids) == 0) ? ["network \"existing\" needs vpc_id and subnet_ids"] : [],
+    local.makes_ecs_role && !local.makes_cluster ? ["ecs_role \"make\" goes with a cluster that is made here"] : [],
     length(var.subscriptions) > 0 && var.existing.queue != null ? ["subscriptions go with a queue that is made here"] : [],
   )
 }

@@ -4,9 +4,10 @@ data "aws_partition" "this" {}
 data "aws_region" "this" {}
 
 locals {
-  account   = data.aws_caller_identity.this.account_id
-  partition = data.aws_partition.this.partition
-  region    = data.aws_region.this.region
+  account    = data.aws_caller_identity.this.account_id
+  partition  = data.aws_partition.this.partition
+  dns_suffix = data.aws_partition.this.dns_suffix
+  region     = data.aws_region.this.region
 }
 
 locals {
@@ -74,6 +75,7 @@ resource "aws_kms_key" "this" {
   description         = "${local.prefix}: queues, topics and logs"
   enable_key_rotation = true
   policy              = data.aws_iam_policy_document.key.json
+  tags                = var.tags
 }
 
 resource "aws_cloudwatch_log_group" "api" {
@@ -81,10 +83,12 @@ resource "aws_cloudwatch_log_group" "api" {
   name              = "/aws/vendedlogs/longshore/${local.prefix}/api"
   retention_in_days = var.log_retention
   kms_key_id        = local.key_arn
+  tags              = var.tags
 }
 
 resource "aws_cloudwatch_log_group" "worker" {
   name              = local.worker_log
   retention_in_days = var.log_retention
   kms_key_id        = local.key_arn
+  tags              = var.tags
 }

@@ -24,7 +24,7 @@ resource "aws_vpc" "this" {
   cidr_block           = "10.0.0.0/20"
   enable_dns_support   = true
   enable_dns_hostnames = true
-  tags                 = { Name = local.prefix }
+  tags                 = merge({ Name = local.prefix }, var.tags)
 }
 
 resource "aws_subnet" "this" {
@@ -33,11 +33,13 @@ resource "aws_subnet" "this" {
   cidr_block              = cidrsubnet("10.0.0.0/20", 1, count.index)
   availability_zone       = data.aws_availability_zones.this.names[count.index]
   map_public_ip_on_launch = false
+  tags                    = var.tags
 }
 
 resource "aws_route_table" "this" {
   count  = local.makes_vpc ? 1 : 0
   vpc_id = local.vpc_id
+  tags   = var.tags
 }
 
 resource "aws_route_table_association" "this" {
@@ -49,6 +51,7 @@ resource "aws_route_table_association" "this" {
 resource "aws_internet_gateway" "this" {
   count  = var.network == "public" ? 1 : 0
   vpc_id = local.vpc_id
+  tags   = var.tags
 }
 
 resource "aws_route" "internet" {
@@ -65,6 +68,7 @@ resource "aws_security_group" "worker" {
   name_prefix = "${local.prefix}-tasks-"
   description = "${local.prefix} tasks"
   vpc_id      = local.vpc_id
+  tags        = var.tags
   egress {
     description = "HTTPS out"
     protocol    = "tcp"
@@ -104,6 +108,7 @@ resource "aws_security_group" "endpoints" {
   name_prefix = "${local.prefix}-endpoints-"
   description = "${local.prefix} endpoints"
   vpc_id      = local.vpc_id
+  tags        = var.tags
   ingress {
     description     = "HTTPS from the tasks"
     protocol        = "tcp"
@@ -124,6 +129,7 @@ resource "aws_vpc_endpoint" "gateway" {
   vpc_endpoint_type = "Gateway"
   route_table_ids   = aws_route_table.this[*].id
   policy            = lookup(var.endpoint_policies, each.value, null)
+  tags              = var.tags
 }
 
 resource "aws_vpc_endpoint" "this" {
@@ -135,4 +141,5 @@ resource "aws_vpc_endpoint" "this" {
   subnet_ids          = local.subnet_ids
   security_group_ids  = aws_security_group.endpoints[*].id
   policy              = lookup(var.endpoint_policies, each.value, null)
+  tags                = var.tags
 }

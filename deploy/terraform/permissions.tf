@@ -1,16 +1,18 @@
 # What the roles of a task may do: what it calls itself, and what starts it.
 locals {
   queue_keys = local.makes_queue || !local.makes_key ? [local.key_arn] : []
-  task_keys  = distinct(concat(local.queue_keys, length(var.notify) > 0 && local.makes_topic ? [local.key_arn] : []))
+  task_keys  = distinct(concat(local.queue_keys, compact(var.queues[*].key), length(var.notify) > 0 && local.makes_topic ? [local.key_arn] : []))
   file_system_arns = {
     for volume, mount in local.mounts : volume => "arn:${local.partition}:elasticfilesystem:${local.region}:${local.account}:file-system/${mount.id}"
   }
+  consumed_arns    = concat([local.queue_arn], var.queues[*].queue)
+  dead_letter_arns = concat(local.dlq_arns, compact(var.queues[*].dlq))
   task_statements = concat(
-    [{ actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"], resources = [local.queue_arn], conditions = {} }],
-    [for arn in local.dlq_arns : { actions = ["sqs:SendMessage", "sqs:GetQueueUrl", "sqs:GetQueueAttributes"], resources = [arn], conditions = {} }],
+    [{ actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"], resources = local.consumed_arns, conditions = {} }],
+    length(local.dead_letter_arns) == 0 ? [] : [{ actions = ["sqs:SendMessage", "sqs:GetQueueUrl", "sqs:GetQueueAttributes"], resources = local.dead_letter_arns, conditions = {} }],
     length(var.notify) == 0 ? [] : [{ actions = ["sns:Publish", "sns:GetTopicAttributes"], resources = [local.topic_arn], conditions = {} }],
     [{ actions = ["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"], resources = ["arn:${local.partition}:ecs:${local.region}:${local.account}:task/${local.cluster_name}/*"], conditions = {} }],
-    [for arn in local.task_keys : { actions = ["kms:Decrypt", "kms:GenerateDataKey"], resources = [arn], conditions = { StringEquals = { "kms:ViaService" = ["sqs.${local.region}.amazonaws.com", "sns.${local.region}.amazonaws.com"] } } }],
+    length(local.task_keys) == 0 ? [] : [{ actions = ["kms:Decrypt", "kms:GenerateDataKey"], resources = local.task_keys, conditions = { StringEquals = { "kms:ViaService" = ["sqs.${local.region}.amazonaws.com", "sns.${local.region}.amazonaws.com"] } } }],
     [for image in var.collector_image[*] : { actions = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], resources = ["*"], conditions = {} }],
     var.task.execute_command ? [{ actions = ["ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel"], resources = ["*"], conditions = {} }] : [],
     [for volume, mount in local.mounts : {

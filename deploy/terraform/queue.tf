@@ -1,5 +1,5 @@
 # The queue and its DLQ, and the topics of the outcomes and of the alarms. Unlike a stack, Terraform destroys queues with the messages in
-# them: prevent_destroy stands against it.
+# them: kept.tf stands against it.
 locals {
   queue_arn  = local.makes_queue ? aws_sqs_queue.this[0].arn : var.existing.queue
   queue_url  = local.makes_queue ? aws_sqs_queue.this[0].id : local.url_of[var.existing.queue]
@@ -7,11 +7,9 @@ locals {
   dlq_urls   = local.makes_queue ? aws_sqs_queue.dlq[*].id : [for arn in var.existing.dlq[*] : local.url_of[arn]]
   topic_arn  = local.makes_topic ? aws_sns_topic.this["topic"].arn : var.existing.topic
   alarms_arn = local.makes_alarm_topic ? aws_sns_topic.this["alarms"].arn : var.existing.alarm_topic
-  # The fourth to sixth part of an ARN are region, account and name.
-  url_of = {
-    for arn in concat(var.existing.queue[*], var.existing.dlq[*]) : arn => format("https://sqs.%s.${data.aws_partition.this.dns_suffix}/%s/%s", slice(split(":", arn), 3, 6)...)
-  }
-  topics = { for name, is_made in { topic = local.makes_topic, alarms = local.makes_alarm_topic } : name => "${local.prefix}-${name}" if is_made }
+  # A list that changes where one of them goes, or is another one.
+  kept_arns = concat(aws_sqs_queue.this[*].arn, aws_sqs_queue.dlq[*].arn, aws_kms_key.this[*].arn)
+  topics    = { for name, is_made in { topic = local.makes_topic, alarms = local.makes_alarm_topic } : name => "${local.prefix}-${name}" if is_made }
 }
 
 resource "aws_sqs_queue" "dlq" {
@@ -30,10 +28,7 @@ resource "aws_sqs_queue" "dlq" {
     redrivePermission = "byQueue"
     sourceQueueArns   = ["arn:${local.partition}:sqs:${local.region}:${local.account}:${local.queue}"]
   })
-
-  lifecycle {
-    prevent_destroy = true
-  }
+  tags = var.tags
 }
 
 resource "aws_sqs_queue" "this" {
@@ -52,10 +47,7 @@ resource "aws_sqs_queue" "this" {
     deadLetterTargetArn = aws_sqs_queue.dlq[0].arn
     maxReceiveCount     = var.dlq_retries
   })
-
-  lifecycle {
-    prevent_destroy = true
-  }
+  tags = var.tags
 }
 
 data "aws_iam_policy_document" "queue" {
@@ -112,6 +104,7 @@ resource "aws_sns_topic" "this" {
   for_each          = local.topics
   name              = each.value
   kms_master_key_id = local.key_arn
+  tags              = var.tags
 }
 
 # Both topics are for TLS only; what raises alarms may publish to the one that is for people.

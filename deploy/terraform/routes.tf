@@ -14,10 +14,12 @@ locals {
     if anytrue([for route in local.routes : startswith("${route.path}/", "${path}/")])
   }
   # How SQS's answers come back; the template of a refusal chooses between 400, 413, 502 and 503, that of a batch between 202 and 207.
+  # A 413 of SQS's is no JSON, so no template reads it.
   answers = merge([
     for name, route in local.routes : {
       "${name}-done"    = { route = name, status = route.status, pattern = "2\\d{2}", template = route.done }
-      "${name}-refused" = { route = name, status = "400", pattern = "4\\d{2}", template = "refused.vtl" }
+      "${name}-long"    = { route = name, status = "413", pattern = "413", template = "too_long.vtl" }
+      "${name}-refused" = { route = name, status = "400", pattern = "4(0\\d|1[0-24-9]|[2-9]\\d)", template = "refused.vtl" }
       "${name}-failed"  = { route = name, status = "503", pattern = "5\\d{2}", template = "failed.vtl" }
     }
   ]...)

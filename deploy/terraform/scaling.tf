@@ -5,6 +5,7 @@ resource "aws_appautoscaling_target" "this" {
   resource_id        = "service/${local.cluster_name}/${aws_ecs_service.this.name}"
   min_capacity       = var.min_tasks
   max_capacity       = var.max_tasks
+  tags               = var.tags
 }
 
 resource "aws_appautoscaling_policy" "this" {
@@ -32,14 +33,15 @@ resource "aws_appautoscaling_policy" "this" {
 resource "aws_cloudwatch_metric_alarm" "math" {
   for_each            = local.math_alarms
   alarm_name          = "${local.prefix}-${each.key}"
-  alarm_description   = "${each.value.description} docs/operations.md#${each.key}"
+  alarm_description   = "${each.value.description} docs/operations.md#${each.value.section}"
   comparison_operator = "GreaterThanOrEqualToThreshold"
   threshold           = each.value.threshold
   evaluation_periods  = each.value.periods
   datapoints_to_alarm = each.value.datapoints
   treat_missing_data  = "notBreaching"
-  alarm_actions       = each.value.notifies ? [local.alarms_arn] : [aws_appautoscaling_policy.this[lookup(local.policies, each.key, each.key)].arn]
-  ok_actions          = each.value.notifies ? [local.alarms_arn] : []
+  alarm_actions       = each.value.policy == null ? [local.alarms_arn] : [aws_appautoscaling_policy.this[each.value.policy].arn]
+  ok_actions          = each.value.policy == null ? [local.alarms_arn] : []
+  tags                = var.tags
   dynamic "metric_query" {
     for_each = each.value.metrics
     content {
@@ -72,22 +74,22 @@ resource "aws_cloudwatch_metric_alarm" "math" {
   }
 }
 
-# The fleet grows without the workers' metrics, too. A FIFO queue looks old by one group that fails, whatever the fleet.
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each            = local.alarms
   alarm_name          = "${local.prefix}-${each.key}"
-  alarm_description   = "${each.value.description} docs/operations.md#${each.key}"
+  alarm_description   = "${each.value.description} docs/operations.md#${each.value.section}"
   comparison_operator = "GreaterThanOrEqualToThreshold"
   threshold           = each.value.threshold
   evaluation_periods  = each.value.periods
   treat_missing_data  = "notBreaching"
-  alarm_actions       = concat([local.alarms_arn], each.key == "oldest-message" && !local.is_fifo ? [aws_appautoscaling_policy.this["waiting"].arn] : [])
+  alarm_actions       = concat([local.alarms_arn], [for policy in each.value.policies : aws_appautoscaling_policy.this[policy].arn])
   ok_actions          = [local.alarms_arn]
   namespace           = each.value.metric.namespace
   metric_name         = each.value.metric.name
   statistic           = each.value.metric.stat
   dimensions          = each.value.metric.dimensions
   period              = 60
+  tags                = var.tags
 }
 
 # ECS says by an event, and by no metric, that a deployment failed.
@@ -100,6 +102,7 @@ resource "aws_cloudwatch_event_rule" "failed_deployment" {
     resources     = [aws_ecs_service.this.id]
     detail        = { eventName = ["SERVICE_DEPLOYMENT_FAILED"] }
   })
+  tags = var.tags
 }
 
 resource "aws_cloudwatch_event_target" "failed_deployment" {

@@ -50,6 +50,7 @@ data "aws_iam_policy_document" "execution" {
 resource "aws_iam_role" "task" {
   name_prefix        = "${substr(local.prefix, 0, 30)}-task-"
   assume_role_policy = data.aws_iam_policy_document.tasks_trust.json
+  tags               = var.tags
 }
 
 resource "aws_iam_role_policy" "task" {
@@ -67,6 +68,7 @@ resource "aws_iam_role_policy_attachment" "task" {
 resource "aws_iam_role" "execution" {
   name_prefix        = "${substr(local.prefix, 0, 30)}-run-"
   assume_role_policy = data.aws_iam_policy_document.tasks_trust.json
+  tags               = var.tags
 }
 
 resource "aws_iam_role_policy" "execution" {
@@ -75,13 +77,22 @@ resource "aws_iam_role_policy" "execution" {
   policy = data.aws_iam_policy_document.execution.json
 }
 
+# An account has one for all clusters.
+resource "aws_iam_service_linked_role" "ecs" {
+  count            = local.makes_ecs_role ? 1 : 0
+  aws_service_name = "ecs.amazonaws.com"
+  tags             = var.tags
+}
+
 resource "aws_ecs_cluster" "this" {
   count = local.makes_cluster ? 1 : 0
   name  = local.prefix
+  tags  = var.tags
   setting {
     name  = "containerInsights"
     value = "enabled"
   }
+  depends_on = [aws_iam_service_linked_role.ecs]
 }
 
 resource "aws_ecs_cluster_capacity_providers" "this" {
@@ -99,6 +110,7 @@ resource "aws_ecs_task_definition" "this" {
   task_role_arn            = aws_iam_role.task.arn
   execution_role_arn       = aws_iam_role.execution.arn
   container_definitions    = local.container_definitions
+  tags                     = var.tags
   runtime_platform {
     cpu_architecture        = var.architecture
     operating_system_family = "LINUX"
@@ -150,6 +162,7 @@ resource "aws_ecs_service" "this" {
   propagate_tags                     = "SERVICE"
   # The providers of a cluster that was there before may be others.
   launch_type = local.makes_cluster || var.spot_share > 0 ? null : "FARGATE"
+  tags        = var.tags
   dynamic "capacity_provider_strategy" {
     for_each = local.makes_cluster || var.spot_share > 0 ? { FARGATE = 100 - var.spot_share, FARGATE_SPOT = var.spot_share } : {}
     content {

@@ -1,4 +1,4 @@
-# Every variable: those of deploy/README.md, in lower case.
+# Every variable: those of docs/deploy-settings.md, in lower case.
 variable "project_name" {
   type        = string
   description = "The first part of every name."
@@ -86,6 +86,16 @@ variable "visibility" {
   validation {
     condition     = var.visibility >= 10 && var.visibility <= 43200
     error_message = "visibility: 10 to 43200 seconds."
+  }
+}
+
+variable "data" {
+  type        = string
+  default     = "keep"
+  description = "What becomes of the queue, its DLQ and the key when the module is destroyed."
+  validation {
+    condition     = contains(["keep", "delete"], var.data)
+    error_message = "data: keep or delete."
   }
 }
 
@@ -182,6 +192,16 @@ variable "spot_share" {
   validation {
     condition     = contains([0, 25, 50, 75, 100], var.spot_share)
     error_message = "spot_share: 0, 25, 50, 75 or 100."
+  }
+}
+
+variable "ecs_role" {
+  type        = string
+  default     = "there"
+  description = "Whether the account has the role by which ECS acts in it, or the module makes it; where it is there already, making it fails."
+  validation {
+    condition     = contains(["there", "make"], var.ecs_role)
+    error_message = "ecs_role: there or make."
   }
 }
 

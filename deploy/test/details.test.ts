@@ -51,8 +51,8 @@ it('the details can be in a file', () => {
   assert.throws(() => readSettings({ ...FINE, DETAILS: path }), /DETAILS is .*: it must be a JSON object, or the path of a file/);
 });
 
-it('the README has every field of the details: `npm run template` writes them anew', () => {
-  assert.ok(file('deploy/README.md').includes(`\n${detailsTable()}\n`));
+it('the page on settings has every field of the details: `npm run template` writes them anew', () => {
+  assert.ok(file('docs/deploy-settings.md').includes(`\n${detailsTable()}\n`));
 });
 
 describe('a handler with all its details', () => {

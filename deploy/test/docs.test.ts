@@ -1,4 +1,4 @@
-// The pages for those who run a deployment: docs/operations.md, docs/security.md and the README.
+// The pages for those who run a deployment: docs/operations.md, docs/security.md and docs/deploy-cost.md.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -85,10 +85,26 @@ describe('docs/security.md', () => {
   });
 });
 
-describe('deploy/README.md', () => {
+describe('the pages on the deployment', () => {
+  const pages = ['deploy-api', 'deploy-cost', 'deploy-settings', 'ecs', 'operations', 'scaling', 'scaling-simulation', 'security'].map((name) => `docs/${name}.md`);
+
+  it('say by one kind of mark how what AWS does is known', () => {
+    for (const page of ['deploy/README.md', 'deploy/terraform/README.md', 'deploy/pipeline/README.md', ...pages]) {
+      // In brackets that are there already a mark goes without its own.
+      const unmarked = file(page).replaceAll(/\*\((?:run|believed|read: [^()]+)\)\*|(?<=[,;] )\*(?:believed|read: [^*()]+)\*/g, '');
+      assert.doesNotMatch(unmarked, /believed|\bread: /, page);
+    }
+  });
+
+  it('lead to the meaning of the marks', () => {
+    for (const page of pages.filter((name) => file(name).includes('*(believed)*'))) assert.ok(file(page).includes('deploy/README.md#how-it-is-known'), page);
+  });
+});
+
+describe('docs/deploy-cost.md', () => {
   it('reckons with every metric that the worker publishes', () => {
     const published = file('docs/ecs.md').match(/^\| `[A-Z][A-Za-z]+` \| (?:seconds|count) \|/gm)?.length ?? 0;
     assert.ok(published > 5);
-    assert.match(file('deploy/README.md'), new RegExp(`the worker's metrics \\| ${published} × \\$0\\.30`));
+    assert.match(file('docs/deploy-cost.md'), new RegExp(`the worker's metrics \\| ${published} × \\$0\\.30`));
   });
 });

@@ -27,10 +27,10 @@ describe('what is there already', () => {
   });
 
   it('is what the workers may use, and nothing else', () => {
-    assert.deepEqual(on('sqs:ReceiveMessage'), [ARN('sqs', 'incoming.fifo'), ARN('sqs', 'letters'), ARN('sqs', 'bounces.fifo')]);
+    assert.deepEqual(on('sqs:ReceiveMessage'), [ARN('sqs', 'incoming.fifo'), ARN('sqs', 'letters'), ARN('sqs', 'bounces.fifo'), ARN('sqs', 'returns')]);
     assert.deepEqual(on('sqs:SendMessage'), [ARN('sqs', 'incoming-dead.fifo'), ARN('sqs', 'letters-dead')]);
     assert.deepEqual(on('sns:Publish'), [ARN('sns', 'outcomes')]);
-    assert.deepEqual(on('kms:Decrypt'), [ARN('kms', 'key/0123')]);
+    assert.deepEqual(on('kms:Decrypt'), [ARN('kms', 'key/0123'), ARN('kms', 'key/4567')]);
     assert.match(JSON.stringify(on('ecs:UpdateTaskProtection')), /:task\/shared\/\*/);
   });
 

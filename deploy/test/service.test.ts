@@ -47,7 +47,7 @@ it('every variable of the worker is one of docs/configuration.md', () => {
   const known = new Set([...file('docs/configuration.md').matchAll(/`(LONGSHORE__[A-Z0-9_<>]+)`/g)].map(([, name]) => name));
   for (const shape of shapes) {
     for (const { Name } of containers(shape)[0]?.Environment ?? []) {
-      if (!Name.startsWith('OTEL_')) assert.ok(known.has(Name.replace(/__(JOBS|LETTERS|BOUNCES)__/, '__<NAME>__')), Name);
+      if (!Name.startsWith('OTEL_')) assert.ok(known.has(Name.replace(/__QUEUES__[A-Z]+__/, '__QUEUES__<NAME>__')), Name);
     }
   }
 });
@@ -156,4 +156,12 @@ it('the roles of tasks are taken by ECS for resources of this account and region
       ArnLike: { 'aws:SourceArn': { 'Fn::Sub': 'arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:*' } },
     });
   }
+});
+
+it('the role of ECS is made where the settings say so, before the cluster, and stays with the account', () => {
+  const template = templateOf('first');
+  const [[id, role] = assert.fail('none')] = template.all('AWS::IAM::ServiceLinkedRole');
+  assert.deepEqual([role.Properties, role.DeletionPolicy, role.Condition], [{ AWSServiceName: 'ecs.amazonaws.com' }, 'Retain', undefined]);
+  assert.deepEqual(template.all('AWS::ECS::Cluster').map(([, { DependsOn }]) => DependsOn), [[id]]);
+  for (const shape of shapes.filter((name) => name !== 'first')) assert.deepEqual(templateOf(shape).all('AWS::IAM::ServiceLinkedRole'), [], shape);
 });

@@ -39,6 +39,7 @@ it('what must be given is asked for', () => {
 it('settings that do not fit each other are refused', () => {
   const refused: [Record<string, string>, RegExp][] = [
     [{ MIN_TASKS: '5', MAX_TASKS: '4' }, /MIN_TASKS is larger than MAX_TASKS/],
+    [{ ECS_ROLE: 'make', DETAILS: '{"existing": {"cluster": "shared"}}' }, /ECS_ROLE=make goes with a cluster that is made here/],
     [{ CPU: '256', MEMORY: '4096' }, /with CPU 256 Fargate takes 512 to 2048 in steps of 512/],
     [{ CPU: '256', MEMORY: '1536' }, /with CPU 256/],
     [{ NETWORK: 'existing' }, /VPC_ID goes with NETWORK=existing/],

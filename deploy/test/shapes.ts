@@ -46,6 +46,7 @@ const EXISTING = {
   queues: [
     { name: 'letters', queue: ARN('sqs', 'letters'), dlq: ARN('sqs', 'letters-dead'), concurrency: 2, timeout: 7200 },
     { name: 'bounces', queue: ARN('sqs', 'bounces.fifo'), handler: { kind: 'exec', command: ['/app/bounce'] } },
+    { name: 'returns', queue: ARN('sqs', 'returns'), key: ARN('kms', 'key/4567'), batchSize: 10, visibility: 60 },
   ],
   pullThrough: true,
   tags: { team: 'orders', 'cost-centre': '7' },
@@ -96,6 +97,7 @@ export const SHAPES: Readonly<Record<string, Readonly<Record<string, string>>>> 
   there: { ...BASE, ...IN_VPC, IMAGE: '210987654321.dkr.ecr.eu-west-1.amazonaws.com/mirror/longshore@sha256:0123', DETAILS: JSON.stringify(EXISTING) },
   subscribed: { ...BASE, DETAILS: JSON.stringify(SUBSCRIBED) },
   throwaway: { ...BASE, DATA: 'delete' },
+  first: { ...BASE, ECS_ROLE: 'make' },
   groups: {
     ...BASE,
     NETWORK: 'existing',

@@ -19,7 +19,8 @@ const committed = Object.fromEntries(STACKS.map((kind) => [kind, file(`deploy/st
 
 interface Parsed {
   readonly Parameters: Record<string, Record<string, unknown>>;
-  readonly Resources: Record<string, { Type: string; Properties: unknown }>;
+  readonly Conditions?: Record<string, unknown>;
+  readonly Resources: Record<string, { Type: string; Properties: unknown; Condition?: string; Metadata?: unknown }>;
 }
 
 const parsed = (kind: StackKind) => JSON.parse(committed[kind]) as Parsed;
@@ -88,10 +89,13 @@ function allowed(parameter: string, given: string): readonly [string[], { Ref: s
   return rule?.Assertions[0]?.Assert['Fn::Contains'] ?? [[], undefined];
 }
 
-it('CloudFormation refuses a MinTasks above a MaxTasks of up to 10, as the settings do', () => {
-  for (const most of [1, 5, 10]) {
+it('CloudFormation refuses a MinTasks above a MaxTasks of up to 10, the settings one above any', () => {
+  for (let most = 1; most <= 10; most++) {
     const [sizes, of] = allowed('MaxTasks', String(most));
     assert.deepEqual([sizes.map(Number), of], [Array.from({ length: most + 1 }, (_, size) => size), { Ref: 'MinTasks' }]);
+  }
+  assert.deepEqual(allowed('MaxTasks', '11')[0], [], 'README.md says so');
+  for (const most of [1, 10, 11, 999]) {
     const settings = (least: number) => () => readSettings({ ...COMMITTED, MIN_TASKS: String(least), MAX_TASKS: String(most) });
     assert.doesNotThrow(settings(most));
     assert.throws(settings(most + 1), /MIN_TASKS/);
@@ -117,12 +121,22 @@ it('the subnets of a new VPC have addresses for twice the most tasks', () => {
   assert.ok(free >= 2 * Number(parsed('service').Parameters['MaxTasks']?.['MaxValue']), `${free}`);
 });
 
-it('asked or written, the resources are the same', () => {
+it('the role of ECS is made before the cluster only when it is asked for', () => {
+  const { Parameters, Conditions, Resources } = parsed('service');
+  assert.equal(Parameters['EcsRole']?.['Default'], 'there');
+  assert.deepEqual(Conditions, { MakesEcsRole: { 'Fn::Equals': [{ Ref: 'EcsRole' }, 'make'] } });
+  assert.equal(Resources['EcsServiceRole']?.Condition, 'MakesEcsRole');
+  assert.deepEqual(Resources['Cluster']?.Metadata, { After: { 'Fn::If': ['MakesEcsRole', { Ref: 'EcsServiceRole' }, { Ref: 'EcsRole' }] } });
+});
+
+it('asked or written, the resources are the same but for those on a condition', () => {
   const resources = (binding: 'asked' | 'written') =>
-    Object.values(synthesize(COMMITTED, binding)).map(({ Resources }) => Object.keys(Resources as object).map((id) => id.replace(/[0-9A-Fa-f]{8,}$/, '')));
+    Object.values(synthesize(COMMITTED, binding)).map(({ Resources }) =>
+      Object.entries(Resources as Parsed['Resources']).flatMap(([id, { Condition }]) => (Condition === undefined ? [id.replace(/[0-9A-Fa-f]{8,}$/, '')] : [])),
+    );
   assert.deepEqual(resources('asked'), resources('written'));
 });
 
-it('the README has every setting: `npm run template` writes its table anew', () => {
-  assert.ok(file('deploy/README.md').includes(`\n${settingsTable()}\n`));
+it('the page on settings has every one: `npm run template` writes its table anew', () => {
+  assert.ok(file('docs/deploy-settings.md').includes(`\n${settingsTable()}\n`));
 });

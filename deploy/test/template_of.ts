@@ -10,6 +10,7 @@ export interface Resource {
   readonly Properties: any;
   readonly DeletionPolicy?: string;
   readonly DependsOn?: string | string[];
+  readonly Condition?: string;
 }
 
 const read = new Map<string, Record<StackKind, Template>>();

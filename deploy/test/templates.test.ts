@@ -185,8 +185,12 @@ describe('templates', { skip: SKIP_VELOCITY }, () => {
   it('a message that is too long is a 413', () => {
     const message = 'One or more parameters are invalid. Reason: Message must be shorter than 1048576 bytes.';
     const [answer] = render([{ template: template('refused.vtl'), body: JSON.stringify({ __type: 'com.amazonaws.sqs#InvalidParameterValue', message }) }]);
-    assert.equal(answer?.status, 413);
-    assert.equal((JSON.parse(answer?.text ?? '') as { error: { message: string } }).error.message, message);
+    assert.deepEqual([answer?.status, JSON.parse(answer?.text ?? '')], [413, { error: { code: 'TooLarge', message } }]);
+  });
+
+  it('a request that is too long for SQS to read is a 413, whose text is no JSON', () => {
+    const [answer] = render([{ template: template('too_long.vtl'), body: 'HTTP content length exceeded 1662976 bytes.' }]);
+    assert.deepEqual([answer?.status, JSON.parse(answer?.text ?? '')], [null, { error: { code: 'TooLarge', message: 'the request is too large for SQS' } }]);
   });
 
   it('with a schema each body of a batch is sent as the JSON that was held to it', () => {

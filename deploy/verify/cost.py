@@ -1,4 +1,4 @@
-"""What a run costs, by the list prices of us-east-1 that deploy/README.md has."""
+"""What a run costs, by the list prices of us-east-1 that docs/deploy-cost.md has."""
 
 TASK_HOUR = 0.25 * 0.04048 + 0.5 * 0.004445 + 0.005  # a quarter of a vCPU, half a GB, a public address
 KEY_HOUR = 1 / 730

@@ -39,7 +39,7 @@ class Stage:
     def __init__(self, project, name, out, environment):
         self.prefix = f"{project}-{name}"
         self.name = name
-        others = set(re.findall(r"^\| `([A-Z_]+)` \|", (DEPLOY / "README.md").read_text(), re.M)) - set(TAKEN)
+        others = set(re.findall(r"^\| `([A-Z_]+)` \|", (DEPLOY.parent / "docs" / "deploy-settings.md").read_text(), re.M)) - set(TAKEN)
         inherited = {key: value for key, value in os.environ.items() if key not in others}
         self._environment = inherited | SETTINGS | environment | {"PROJECT_NAME": project, "STAGE": name, "STACKS_OUT": str(out)}
         self._out = pathlib.Path(out)

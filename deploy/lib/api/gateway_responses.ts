@@ -6,7 +6,7 @@ import type { Cors } from './options.ts';
 /** No templates run here, and this variable alone comes with its quotes and escapes. */
 const SHAPE = '{"error": {"code": "$context.error.responseType", "message": $context.error.messageString}}';
 
-/** Gives these to the API. */
+/** Gives these to the API. None is for `REQUEST_TOO_LARGE`, which cannot be given one (API Gateway's important notes). */
 export function addGatewayResponses(api: RestApi, cors: Cors | undefined): void {
   const answers: [string, ResponseType, Record<string, string>?][] = [
     ['Default4xx', ResponseType.DEFAULT_4XX],

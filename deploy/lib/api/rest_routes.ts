@@ -65,7 +65,8 @@ export function routes(fifo: boolean, hasSchema: boolean): Route[] {
 /**
  * How SQS's answers come back. There is no answer for any other status: API Gateway makes a 500 of it.
  *
- * The template of a refusal chooses between 400, 413, 502 and 503, that of a batch between 202 and 207.
+ * The template of a refusal chooses between 400, 413, 502 and 503, that of a batch between 202 and 207. A 413 of SQS's is no JSON, so no
+ * template reads it.
  */
 export function answersOf({ done }: Route, place: (template: string) => string): IntegrationResponse[] {
   const answer = (selectionPattern: string, statusCode: string, text: string): IntegrationResponse => ({
@@ -75,7 +76,8 @@ export function answersOf({ done }: Route, place: (template: string) => string):
   });
   return [
     answer('2\\d{2}', done.statusCode, done.template),
-    answer('4\\d{2}', '400', template('refused.vtl')),
+    answer('413', '413', template('too_long.vtl')),
+    answer('4(0\\d|1[0-24-9]|[2-9]\\d)', '400', template('refused.vtl')),
     answer('5\\d{2}', '503', template('failed.vtl')),
   ];
 }

@@ -16,8 +16,8 @@ export function addApiRole(scope: Construct, queue: IQueue): Role {
     });
   const key = queue.encryptionMasterKey;
   return new Role(scope, 'ApiRole', {
-    // Without a condition on the account: that API Gateway tells it when it takes a role is documented nowhere, and if it did not, every
-    // request would fail. API Gateway takes no role of another account than the API's.
+    // Without a condition on the account or the API: API Gateway tells neither when it takes the role of an integration, and with one
+    // every request fails. docs/security.md has the sources.
     assumedBy: new ServicePrincipal('apigateway.amazonaws.com'),
     inlinePolicies: { Send: new PolicyDocument({ statements: [send, ...(key === undefined ? [] : [encrypt(key.keyArn)])] }) },
   });

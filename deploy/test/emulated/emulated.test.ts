@@ -83,6 +83,7 @@ it('what cannot be sent is refused with a reason', async () => {
     [400, post('v1/messages/batch', '[]')],
     [400, post('v1/messages/batch', '[{"body": "x", "boby": 1}]')],
     [400, get('queue')],
+    [413, post('v1/messages', JSON.stringify('x'.repeat(1 << 20)))],
     [403, post('v1/messages', '{}', { 'x-api-key': 'wrong' })],
   ];
   for (const [status, answer] of refused) assert.equal((await answer).status, status);

@@ -33,6 +33,8 @@ UNUSED = {
     "vpc-lattice:*": "service networks",
     "vpce:*": "endpoints in other regions",
     "ecs:PutAccountSetting*": "settings of the account",
+    "iam:DeleteServiceLinkedRole": "the role of ECS stays when its stack goes",
+    "iam:GetServiceLinkedRoleDeletionStatus": "the role of ECS stays when its stack goes",
     "iam:*PermissionsBoundary": "permissions boundaries",
     "iam:*UserPolicy": "policies of users: ours are of roles",
     "iam:*GroupPolicy": "policies of groups",

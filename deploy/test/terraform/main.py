@@ -27,6 +27,8 @@ MODULE = DEPLOY / "terraform"
 PROVIDER = Provider(sys.argv[1]) if len(sys.argv) > 1 else None
 TEMPLATES = [json.loads(pathlib.Path(path).read_text()) for path in sys.argv[2:]]
 GIVEN = {"project_name": "orders", "stage": "test", "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/longshore:1.0.0", "handler_image": "handler:1"}
+# Terraform's own, which no provider has.
+BUILT_IN = {"terraform_data"}
 META = {"count", "for_each", "depends_on", "lifecycle", "provider", "dynamic", "__start_line__", "__end_line__"}
 # What Terraform calls what CloudFormation calls so; a resource of one may be a property of another.
 SAME = {
@@ -37,6 +39,7 @@ SAME = {
     "aws_sns_topic_policy": "AWS::SNS::TopicPolicy",
     "aws_sns_topic_subscription": "AWS::SNS::Subscription",
     "aws_iam_role": "AWS::IAM::Role",
+    "aws_iam_service_linked_role": "AWS::IAM::ServiceLinkedRole",
     "aws_iam_role_policy": "AWS::IAM::Role",
     "aws_iam_role_policy_attachment": "AWS::IAM::Role",
     "aws_cloudwatch_log_group": "AWS::Logs::LogGroup",
@@ -91,6 +94,7 @@ SAME = {
 # not ask for.
 ELSEWHERE = {"AWS::EC2::VPCGatewayAttachment", "AWS::IAM::Policy"}
 ONLY_ON_REQUEST = {
+    "AWS::IAM::ServiceLinkedRole",
     "AWS::SNS::Subscription",
     "AWS::WAFv2::WebACLAssociation",
     "AWS::EC2::InternetGateway",
@@ -155,11 +159,17 @@ class Schema(unittest.TestCase):
         found, seen = [], 0
         for of, prefix in (("resource", ""), ("data", "data_")):
             for kind, name, body in blocks(of):
+                if kind in BUILT_IN:
+                    continue
                 seen += 1
                 self.assertTrue(PROVIDER.has(prefix + kind), kind)
                 found += problems(f"{kind}.{name}", body, PROVIDER.structs(prefix + kind), "")
         self.assertGreater(seen, 60)
         self.assertEqual(found, [])
+
+    def test_everything_that_takes_tags_has_them(self):
+        untagged = [f"{kind}.{name}" for kind, name, body in blocks("resource") if kind not in BUILT_IN and "tags" in PROVIDER.structs(kind)[""] and "var.tags" not in str(body.get("tags"))]
+        self.assertEqual(untagged, [])
 
     def test_the_schema_finds_what_is_wrong(self):
         structs = PROVIDER.structs("aws_cloudwatch_metric_alarm")
@@ -198,7 +208,7 @@ def as_set(value):
 
 class BesideTheCdk(unittest.TestCase):
     def test_it_has_the_same_types_of_resources(self):
-        used = {kind for kind, _, _ in blocks("resource")}
+        used = {kind for kind, _, _ in blocks("resource")} - BUILT_IN
         self.assertEqual(used, set(SAME))
         in_stacks = {one["Type"] for template in TEMPLATES for one in template["Resources"].values()}
         self.assertEqual({SAME[kind] for kind in used} - ONLY_ON_REQUEST, in_stacks - ELSEWHERE)
@@ -217,6 +227,13 @@ class BesideTheCdk(unittest.TestCase):
                 here |= {(one.get("effect", ["Allow"])[0], frozenset(one["actions"][0]), tuple(sorted(of["test"][0] for of in one.get("condition", [])))) for one in [*body.get("statement", []), *dynamic]}
         here -= {("Allow", frozenset(actions), ("ArnEquals",)) for actions in (["sqs:SendMessage"], ["kms:Decrypt", "kms:GenerateDataKey"])}
         self.assertEqual(here, in_stacks)
+
+    def test_the_role_of_ecs_is_made_before_the_cluster_and_only_when_it_is_asked_for(self):
+        made = {kind: plain(body) for kind, _, body in blocks("resource")}
+        role = made["aws_iam_service_linked_role"]
+        self.assertEqual((role["count"], role["aws_service_name"]), ("${local.makes_ecs_role ? 1 : 0}", "ecs.amazonaws.com"))
+        self.assertEqual(made["aws_ecs_cluster"]["depends_on"], "${aws_iam_service_linked_role.ecs}")
+        self.assertEqual(defaults()["ecs_role"], "there")
 
     def test_the_numbers_of_queues_service_and_cluster_are_the_same(self):
         for kind, mapping in NUMBERS.items():
@@ -269,10 +286,6 @@ def given(body, path):
 class InTheConsole(unittest.TestCase):
     ASKED = "{math = local.math_alarms, alarms = local.alarms, scaling = local.scaling, steps = local.steps}"
 
-    @classmethod
-    def setUpClass(cls):
-        cls.values = console(cls.ASKED)
-
     def test_it_is_formatted(self):
         formatted = subprocess.run(["terraform", "fmt", "-check", "-diff", MODULE], capture_output=True, text=True, check=False)
         self.assertEqual(formatted.stdout, "")
@@ -321,6 +334,8 @@ class InTheConsole(unittest.TestCase):
             ({"rest": {"throttling": {"GET /v2": 1}}}, 'a limit for "GET /v2"'),
             ({"http": {"throttling": {"POST /v1/messages/batch": 1}}}, 'http: a limit for "POST /v1/messages/batch"'),
             ({"min_tasks": 5, "max_tasks": 4}, "min_tasks must be at most max_tasks"),
+            ({"ecs_role": "make", "existing": {"cluster": "shared"}}, "goes with a cluster that is made here"),
+            ({"handler_image": None, "handler": {"kind": "exec"}, "queues": [{"name": "a", "queue": "arn:x"}]}, "without handler_image each needs a handler"),
             ({"handler": {"kind": "exec"}}, "exclude each other"),
             ({"network": "existing"}, "needs vpc_id and subnet_ids"),
             ({"existing": {"queue": "arn:x"}, "subscriptions": [{"topic": "arn:y"}]}, "made here"),
@@ -328,53 +343,21 @@ class InTheConsole(unittest.TestCase):
         for variables, problem in wrong:
             self.assertIn(problem, " ".join(console("local.problems", **variables)), variables)
 
-    def test_the_alarms_are_the_same(self):
-        for shape in ("standard", "http", "office", "none"):
-            self.values = console(self.ASKED, **DOORS[shape])
-            in_stacks = {one["AlarmName"]: alarm(one) for one in of_shape(shape).all("AWS::CloudWatch::Alarm").values()}
-            self.assertEqual({**self.of_sums(), **self.of_metrics()}, in_stacks, shape)
+    def test_the_role_of_ecs_is_made_on_request(self):
+        self.assertEqual([console("local.makes_ecs_role", **given) for given in ({}, {"ecs_role": "make"})], [False, True])
 
-    def of_sums(self):
-        return {
-            f"orders-test-{name}": {
-                "description": f"{one['description']} docs/operations.md#{name}",
-                "threshold": one["threshold"],
-                "periods": (one["periods"], one["datapoints"]),
-                "metrics": {key: metric(of["namespace"], of["name"], of["stat"], one["period"], of["dimensions"]) for key, of in one["metrics"].items()},
-                "sums": {**one["sums"], **one["result"]},
-                "result": next(iter(one["result"])),
-            }
-            for name, one in self.values["math"].items()
-        }
+    def test_the_alarms_and_the_scaling_are_the_same(self):
+        for shape in ("standard", "http", "office", "none", "fifo", "there"):
+            values, stacks = console(self.ASKED, **{**DOORS, **TASKS}[shape]), of_shape(shape)
+            policies = stacks.all("AWS::ApplicationAutoScaling::ScalingPolicy")
+            with self.subTest(shape=shape):
+                in_stacks = {one["AlarmName"]: alarm(one, policies) for one in stacks.all("AWS::CloudWatch::Alarm").values()}
+                self.assertEqual({**of_sums(values["math"]), **of_metrics(values["alarms"])}, in_stacks)
+                self.assertEqual(scaling_of_module(values), {one["PolicyName"]: scaling(one) for one in policies.values()})
 
-    def of_metrics(self):
-        return {
-            f"orders-test-{name}": {
-                "description": f"{one['description']} docs/operations.md#{name}",
-                "threshold": one["threshold"],
-                "periods": (one["periods"], None),
-                "metrics": {"": metric(one["metric"]["namespace"], one["metric"]["name"], one["metric"]["stat"], 60, one["metric"]["dimensions"])},
-                "sums": {},
-                "result": "",
-            }
-            for name, one in self.values["alarms"].items()
-        }
-
-    def test_the_scaling_is_the_same(self):
-        in_stacks = {}
-        for one in resources("AWS::ApplicationAutoScaling::ScalingPolicy"):
-            policy = one["StepScalingPolicyConfiguration"]
-            steps = [(step.get("MetricIntervalLowerBound"), step.get("MetricIntervalUpperBound"), step["ScalingAdjustment"]) for step in policy["StepAdjustments"]]
-            in_stacks[one["PolicyName"]] = (policy["Cooldown"], policy.get("MetricAggregationType"), steps)
-
-        def number(text):
-            return None if text is None else int(text)
-
-        here = {}
-        for name, policy in self.values["scaling"].items():
-            steps = [(number(step["lower"]), number(step["upper"]), step["change"]) for step in self.values["steps"][name]]
-            here[f"orders-test-{name}"] = (policy["cooldown"], policy["aggregation"], steps)
-        self.assertEqual(here, in_stacks)
+    def test_data_is_kept_unless_the_variables_say_so(self):
+        self.assertEqual([console("local.keeps_data", **given) for given in ({}, {"data": "delete"})], [True, False])
+        self.assertEqual({template["DeletionPolicy"] for one in ("standard", "throwaway") for template in queues_of(one)}, {"RetainExceptOnCreate", "Delete"})
 
     def test_a_fifo_queue_has_its_names_and_its_group_in_the_older_routes(self):
         names = console("[local.queue, local.dlqs[0], local.template[\"send_parameter.vtl\"]]", fifo=True)
@@ -396,9 +379,100 @@ class InTheConsole(unittest.TestCase):
             "message_schema": "text",
             "task": {"statements": [{"actions": ["s3:*"], "resources": ["*"]}]},
             "existing": {"queue": "orders"},
+            "ecs_role": "new",
+            "data": "lose",
         }
         for name, value in wrong.items():
             self.assertIn(f"{name}:", refused(**{name: value}), name)
+        letters = {"name": "letters", "queue": "arn:x"}
+        for queues in ([{**letters, "name": f"q{index}"} for index in range(4)], [letters, letters], [{**letters, "name": "jobs"}], [{**letters, "name": "Letters"}], [{**letters, "dlq": "letters"}], [{**letters, "batch_size": 11}]):
+            self.assertIn("queues:", refused(queues=queues), queues)
+
+
+class Kept(unittest.TestCase):
+    """kept.tf by itself: Terraform has its type built in."""
+
+    # What queue.tf and names.tf say, here given.
+    GIVEN = 'variable "arns" {\n  type = list(string)\n}\nvariable "keeps" {\n  type = bool\n}\nlocals {\n  kept_arns  = var.arns\n  keeps_data = var.keeps\n}\n'
+
+    @unittest.skipIf(shutil.which("terraform") is None, "no terraform here")
+    def test_a_queue_that_goes_is_refused_unless_its_data_may_go(self):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(MODULE / "kept.tf", folder)
+            (pathlib.Path(folder) / "given.tf").write_text(self.GIVEN)
+
+            def run(*words):
+                return subprocess.run(["terraform", *words, "-no-color"], cwd=folder, capture_output=True, text=True, check=False)
+
+            def plan(arns, *words, keeps="true"):
+                return run("plan", "-input=false", f"-var=arns={json.dumps(arns)}", f"-var=keeps={keeps}", *words)
+
+            self.assertEqual(run("init", "-input=false").returncode, 0)
+            self.assertEqual(run("apply", "-auto-approve", '-var=arns=["queue", "dlq"]', "-var=keeps=true").returncode, 0)
+            self.assertIn("No changes", plan(["queue", "dlq"]).stdout)
+            for refused in (plan(["queue", "dlq"], "-destroy"), plan(["queue", "another"]), plan([]), plan(["queue", "dlq"], keeps="false")):
+                self.assertEqual(refused.returncode, 1)
+                self.assertIn("terraform_data.kept", refused.stderr)
+            self.assertEqual(run("state", "rm", "terraform_data.kept").returncode, 0)
+            self.assertIn("No changes", plan(["queue", "dlq"], keeps="false").stdout)
+
+    def test_it_names_the_queues_and_the_key(self):
+        named = next(entry["kept_arns"] for entry in hcl2.loads((MODULE / "queue.tf").read_text())["locals"])
+        self.assertEqual(set(re.findall(r"aws_\w+\.\w+", str(named))), {"aws_sqs_queue.this", "aws_sqs_queue.dlq", "aws_kms_key.this"})
+
+
+def of_sums(alarms):
+    return {
+        f"orders-test-{name}": {
+            "description": f"{one['description']} docs/operations.md#{one['section']}",
+            "threshold": one["threshold"],
+            "periods": (one["periods"], one["datapoints"]),
+            "metrics": {key: metric(of["namespace"], of["name"], of["stat"], one["period"], of["dimensions"]) for key, of in one["metrics"].items()},
+            "sums": {**one["sums"], **one["result"]},
+            "result": next(iter(one["result"])),
+            "invokes": [] if one["policy"] is None else [f"orders-test-{one['policy']}"],
+            "notifies": one["policy"] is None,
+        }
+        for name, one in alarms.items()
+    }
+
+
+def of_metrics(alarms):
+    return {
+        f"orders-test-{name}": {
+            "description": f"{one['description']} docs/operations.md#{one['section']}",
+            "threshold": one["threshold"],
+            "periods": (one["periods"], None),
+            "metrics": {"": metric(one["metric"]["namespace"], one["metric"]["name"], one["metric"]["stat"], 60, one["metric"]["dimensions"])},
+            "sums": {},
+            "result": "",
+            "invokes": [f"orders-test-{policy}" for policy in one["policies"]],
+            "notifies": True,
+        }
+        for name, one in alarms.items()
+    }
+
+
+def scaling(one):
+    """A scaling policy of a template, to compare."""
+    policy = one["StepScalingPolicyConfiguration"]
+    steps = [(step.get("MetricIntervalLowerBound"), step.get("MetricIntervalUpperBound"), step["ScalingAdjustment"]) for step in policy["StepAdjustments"]]
+    return (policy["Cooldown"], policy.get("MetricAggregationType"), steps)
+
+
+def scaling_of_module(values):
+    def number(text):
+        return None if text is None else int(text)
+
+    return {
+        f"orders-test-{name}": (policy["cooldown"], policy["aggregation"], [(number(step["lower"]), number(step["upper"]), step["change"]) for step in values["steps"][name]])
+        for name, policy in values["scaling"].items()
+    }
+
+
+def queues_of(shape):
+    """The queues of a shape, with what becomes of them."""
+    return [one for template in of_shape(shape).templates for one in template["Resources"].values() if one["Type"] == "AWS::SQS::Queue"]
 
 
 def metric(namespace, name, stat, period, dimensions):
@@ -406,8 +480,9 @@ def metric(namespace, name, stat, period, dimensions):
     return (namespace, name, stat, period, None if dimensions is None else frozenset(dimensions.items()))
 
 
-def alarm(one):
+def alarm(one, policies):
     """An alarm of a template, to compare."""
+    invoked = [policies[action["Ref"]]["PolicyName"] for action in one["AlarmActions"] if isinstance(action, dict) and action.get("Ref") in policies]
 
     def of(properties):
         dimensions = {each["Name"]: each["Value"] for each in properties["Dimensions"]}
@@ -422,6 +497,8 @@ def alarm(one):
         "metrics": metrics or {"": metric(one["Namespace"], one["MetricName"], one["Statistic"], one["Period"], of(one))},
         "sums": {each["Id"]: each["Expression"] for each in queries if "Expression" in each},
         "result": next((each["Id"] for each in queries if each["ReturnData"]), ""),
+        "invokes": invoked,
+        "notifies": len(one["AlarmActions"]) > len(invoked),
     }
 
 
@@ -439,7 +516,8 @@ STUB = """locals {
   region = "REGION"
   key_arn = var.existing.key == null ? "KEY" : var.existing.key
   queue_arn = var.existing.queue == null ? "arn:aws:sqs:REGION:123456789012:${local.queue}" : var.existing.queue
-  queue_url = var.existing.queue == null ? "https://sqs.REGION.SUFFIX/123456789012/${local.queue}" : "QUEUE_URL"
+  dns_suffix = "SUFFIX"
+  queue_url = var.existing.queue == null ? "https://sqs.REGION.SUFFIX/123456789012/${local.queue}" : local.url_of[var.existing.queue]
   dlq_arns = var.existing.queue == null ? ["arn:aws:sqs:REGION:123456789012:${local.dlqs[0]}"] : var.existing.dlq[*]
   topic_arn = var.existing.topic == null ? "arn:aws:sns:REGION:123456789012:${local.prefix}-topic" : var.existing.topic
   worker_log = "LOG"

@@ -29,6 +29,30 @@ HANDLER = {
         "log_buffer": 25,
     },
 }
+# What is there already, and several queues.
+THERE = {
+    "network": "existing",
+    "vpc_id": "vpc-0123456789abcdef0",
+    "subnet_ids": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+    "public_ip": True,
+    "image": "210987654321.dkr.ecr.eu-west-1.amazonaws.com/mirror/longshore@sha256:0123",
+    "existing": {
+        "queue": ARN("sqs", "incoming.fifo"),
+        "dlq": ARN("sqs", "incoming-dead.fifo"),
+        "key": ARN("kms", "key/0123"),
+        "topic": ARN("sns", "outcomes"),
+        "alarm_topic": ARN("sns", "pager"),
+        "cluster": "shared",
+        "api_log_role": True,
+    },
+    "queues": [
+        {"name": "letters", "queue": ARN("sqs", "letters"), "dlq": ARN("sqs", "letters-dead"), "concurrency": 2, "timeout": 7200},
+        {"name": "bounces", "queue": ARN("sqs", "bounces.fifo"), "handler": {"kind": "exec", "command": "/app/bounce"}},
+        {"name": "returns", "queue": ARN("sqs", "returns"), "key": ARN("kms", "key/4567"), "batch_size": 10, "visibility": 60},
+    ],
+    "pull_through": True,
+    "tags": {"team": "orders", "cost-centre": "7"},
+}
 ROUTER = {"image": "public.ecr.aws/aws-observability/aws-for-fluent-bit:stable", "options": {"Name": "http", "Host": "logs.example.com"}}
 # The shapes of test/shapes.ts that the module has, by its variables.
 DOORS = {
@@ -80,6 +104,7 @@ TASKS = {
     "handler": HANDLER,
     "shell": {"task": {"execute_command": True, "log_router": ROUTER}},
     "public": {"network": "public", "notify": []},
+    "there": THERE,
 }
 DOOR = "{problems = local.problems, routes = local.routes, gates = local.gates, rest = local.rest_authorizers, http = local.http_authorizers, http_gate = local.http_gate, http_routes = local.has_http ? local.http_routes : {}, limits = local.has_rest ? local.rest_limits : {}, logs = local.log_formats, has = [local.has_rest, local.has_http], preflights = local.preflights, gateway = local.gateway_headers, schemas = local.schemas, template = local.template, answers = local.answers, origin = local.origin, invocations = local.invocations}"
 TASK = "{problems = local.problems, containers = jsondecode(local.container_definitions), task = local.task_statements, execution = local.execution_statements}"
