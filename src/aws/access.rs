@@ -19,6 +19,8 @@ use url::{Host, Url};
 use super::{Network, RenewableCredentials, Role, Settings};
 use crate::settings::Problems;
 
+/// The variable with the profile, where the settings name none.
+const PROFILE: &str = "AWS_PROFILE";
 /// The region of an emulator on this machine, unless another is named.
 const EMULATORS_REGION: &str = "us-east-1";
 
@@ -312,6 +314,13 @@ impl CredentialSources {
     /// Reads the sources, files and variables, anew.
     pub(super) async fn read(&self) -> Option<SharedCredentialsProvider> {
         self.loader().load().await.credentials_provider()
+    }
+
+    /// The profile that the settings or the environment name.
+    pub(super) fn named_profile(&self) -> Option<String> {
+        #[expect(clippy::disallowed_methods, reason = "the SDK reads it likewise")]
+        let of_environment = || std::env::var(PROFILE).ok().filter(|name| !name.is_empty());
+        self.profile.clone().or_else(of_environment)
     }
 
     fn loader(&self) -> ConfigLoader {

@@ -28,12 +28,14 @@ use tokio::{
 };
 
 use super::{CALL, Role, access::CredentialSources, time_limits};
-use crate::tasks;
+use crate::{duration::Span, tasks};
 
 /// The time before their expiry from which credentials are replaced, in the background; a fifth of a shorter life.
 const EARLY: Duration = Duration::from_mins(5);
 /// The time limit of reading credentials, a program of `credential_process` included.
 const READ_LIMIT: Duration = Duration::from_secs(30);
+/// The time for which a call waits for credentials: less than its own limit, so that its error names them.
+const WAIT_LIMIT: Duration = Duration::from_secs(8);
 /// The pause between two readings because of refusals, so that calls in flight at once do not each cause one.
 const PAUSE: Duration = Duration::from_secs(2);
 /// The name of a role's session that has none.
@@ -187,7 +189,10 @@ impl RenewableCredentials {
         }
         let own = self.clone();
         let read = tasks::detach("credentials", async move { own.0.replaced().await });
-        read.await.map_err(CredentialsError::unhandled)?
+        match timeout(WAIT_LIMIT, read).await {
+            Ok(read) => read.map_err(CredentialsError::unhandled)?,
+            Err(_) => Err(CredentialsError::provider_error(SourceHangs)),
+        }
     }
 }
 
@@ -277,7 +282,12 @@ impl CredentialsSource {
             Self::Role { role, .. } => {
                 CredentialsError::provider_error(RoleNotAssumed { arn: role.arn.clone(), source: error })
             }
-            Self::Own(_) => error,
+            Self::Own(sources) => match (&error, sources.named_profile()) {
+                (CredentialsError::CredentialsNotLoaded(_), Some(profile)) => {
+                    CredentialsError::invalid_configuration(NotInProfile { profile })
+                }
+                _ => error,
+            },
         }
     }
 
@@ -300,6 +310,21 @@ impl CredentialsSource {
             }
         }
     }
+}
+
+/// The source of the credentials has not answered while a call waited for it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "their source has not answered for {}: a credential_process that hangs, or an address that is not reached",
+    Span(WAIT_LIMIT)
+)]
+struct SourceHangs;
+
+/// No source has credentials, the named profile neither.
+#[derive(Debug, thiserror::Error)]
+#[error("the profile {profile} is in no shared file or has none, and no other source has any")]
+struct NotInProfile {
+    profile: String,
 }
 
 /// A role is not assumed.

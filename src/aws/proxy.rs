@@ -49,7 +49,7 @@ impl Proxy {
             // The value may hold a password in any form.
             Problem::general(format!("{variable} has no proxy that longshore can use"))
                 .with_origin(of_variable(variable))
-                .with_allowed("an http or https url, such as http://proxy:3128; %-escapes for what is special in a password")
+                .with_allowed("an http or https url, such as http://proxy:3128 (with %-escapes for what is special in a password)")
         };
         let (shown, config) = parts.ok_or_else(|| Box::new(problem()))?;
         Ok(Self { scheme, variable, shown, config })

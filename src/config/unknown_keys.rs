@@ -25,12 +25,18 @@ pub(super) fn remove_unknown(layer: &mut Layer, root: &SchemaNode<'_>) -> Vec<Pr
 
 fn find(table: &Value, schema: &SchemaNode<'_>, at: &Key, problems: &mut Vec<Problem>) {
     let kind = entry(table, "kind").map(json);
+    let is_free = |name: &str| !schema.names().contains(&name);
     for (name, value) in entries(table) {
         let key = at.child(name);
         match schema.property(name) {
             None => problems.push(unknown(value, key, name, &schema.with_kind(kind.as_ref()).names())),
             Some(schema) if schema.is_table() == is_table(value) => find(value, &schema, &key, problems),
-            Some(schema) => problems.push(misplaced(value, key, &schema)),
+            Some(schema) => {
+                let problem = misplaced(value, key.clone(), &schema);
+                // TOML takes the dots in a name for tables.
+                let is_dotted = is_table(value) && is_free(name);
+                problems.push(if is_dotted { problem.with_hint(quoted(name, value)) } else { problem });
+            }
         }
     }
 }
@@ -41,6 +47,16 @@ fn misplaced(value: &Value, key: Key, schema: &SchemaNode<'_>) -> Problem {
         .with_value(json(value))
         .with_origin(origin_of(value))
         .with_allowed(schema.allowed())
+}
+
+/// The hint for a name with dots that is not in quotes.
+fn quoted(name: &str, table: &Value) -> String {
+    let (mut dotted, mut value) = (name.to_owned(), table);
+    while let Some((name, inner)) = entries(value).into_iter().next() {
+        dotted = format!("{dotted}.{name}");
+        value = inner;
+    }
+    format!("put a name with dots in quotes: \"{dotted}\"")
 }
 
 fn unknown(value: &Value, key: Key, name: &str, names: &[&str]) -> Problem {
@@ -115,6 +131,17 @@ mod tests {
             removed("queues = 3\ndrain.limit = {}"),
             ["drain.limit: a table in place of a value", "queues: not a table"]
         );
+    }
+
+    #[test]
+    fn a_name_with_dots_is_to_be_in_quotes() {
+        let schema = schema();
+        let text = "[[queues.a.route]]\njson.order.state = 'paid'\nattribute.sns.subject = 'x'";
+        let mut layer = file::parse(Path::new("f"), text).unwrap();
+        let problems = remove_unknown(&mut layer, &SchemaNode::root(&schema));
+        let hints: Vec<_> = problems.iter().map(|problem| problem.hint().unwrap()).collect();
+        let hint = |name: &str| format!("put a name with dots in quotes: \"{name}\"");
+        assert_eq!(hints, [hint("sns.subject"), hint("order.state")]);
     }
 
     #[test]

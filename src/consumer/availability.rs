@@ -201,17 +201,20 @@ impl Availability {
 
     /// Notes that the handler was reached.
     pub(super) fn handler_answered(&self) {
-        if self.0.failures.load(Ordering::Relaxed) > 0
-            && !self.is_handler_down()
-            && !self.has(PauseReason::ShortOfResources)
-        {
+        if self.may_be_down() && !self.is_handler_down() && !self.has(PauseReason::ShortOfResources) {
             self.0.failures.store(0, Ordering::Relaxed);
         }
     }
 
+    /// False while the handler was reached since it last failed, which is nearly always.
+    fn may_be_down(&self) -> bool {
+        self.0.failures.load(Ordering::Relaxed) > 0
+    }
+
     /// Returns true if one more call may start beside the `running` ones.
     pub(super) fn may_start(&self, running: usize, now: Instant) -> bool {
-        if self.is_paused_by_operator() {
+        // Messages that would be in the dead-letter queue if they were given back wait for the handler.
+        if self.is_paused_by_operator() || self.may_be_down() && self.is_handler_down() {
             return false;
         }
         !self.is_limiting()
@@ -259,7 +262,7 @@ impl Availability {
 
     /// Returns true if the breaker needs to know of the end of a call with this response.
     pub(super) fn watches(&self, response: HandlerResponse) -> bool {
-        self.is_limiting() || response.is_unavailable()
+        self.is_limiting() || response.is_unavailable() || self.may_be_down()
     }
 
     /// Notes the end of a call of the handler.

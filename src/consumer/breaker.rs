@@ -105,6 +105,8 @@ pub(super) struct BreakerInput<'a> {
 pub(super) enum KeptFailures {
     /// None.
     None,
+    /// A handler that could not be reached, at the last attempt.
+    UnreachedAtLastAttempt,
     /// An unavailable handler at the last attempt: there is no further receive in which the message could run.
     UnavailableAtLastAttempt,
     /// An unavailable handler, unless it ended during the call: the message may be the cause.
@@ -340,12 +342,17 @@ impl Breaker {
         if self.is_blamed(Some(message)) {
             return KeptFailures::None;
         }
-        let Some(opening) = &self.opening else {
-            // A message that fails again although others found the handler since then is the cause itself.
-            let is_cause = kept_since.is_some_and(|since| self.available_at >= Some(since));
-            return if is_cause { KeptFailures::None } else { KeptFailures::UnavailableAtLastAttempt };
-        };
         let is_kept_for_long = kept_since.is_some_and(|since| since + LONGEST_SUSPECTED <= now);
+        let Some(opening) = &self.opening else {
+            // A message that fails again although others found the handler since then is the cause itself; one that did not
+            // reach the handler may be so by chance.
+            let is_cause = kept_since.is_some_and(|since| self.available_at >= Some(since));
+            return match is_cause {
+                true if is_kept_for_long => KeptFailures::None,
+                true => KeptFailures::UnreachedAtLastAttempt,
+                false => KeptFailures::UnavailableAtLastAttempt,
+            };
+        };
         match opening.cause {
             _ if is_kept_for_long && opening.tried.is_one() => KeptFailures::None,
             OpenCause::CallsInARow if is_kept_for_long => KeptFailures::UnavailableUnlessCrashed,
@@ -564,7 +571,8 @@ mod tests {
         let still = "no other one has found the handler since then";
         assert_eq!(kept(&closed, Some(now), now), KeptFailures::UnavailableAtLastAttempt, "{still}");
         call(&mut closed, HandlerResponse::Worked, "b", now + SECOND);
-        assert_eq!(kept(&closed, Some(now), now + SECOND), KeptFailures::None);
+        assert_eq!(kept(&closed, Some(now), later - SECOND), KeptFailures::UnreachedAtLastAttempt);
+        assert_eq!(kept(&closed, Some(now), later), KeptFailures::None);
         let mut breaker = opened(now);
         assert_eq!(kept(&breaker, Some(now), later), KeptFailures::UnavailableUnlessCrashed);
         for _ in 0..9 {

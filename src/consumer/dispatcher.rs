@@ -101,9 +101,10 @@ impl Dispatcher {
         if parts.stop.is_draining() {
             self.give_back_waiting(Duration::ZERO, GiveBackCause::Stop);
         } else if parts.availability.is_handler_down() {
-            self.give_back_waiting(PAUSE_DELAY.random_delay(1), GiveBackCause::HandlerDown);
-        } else if parts.availability.is_paused_by_operator() {
             // Not those that SQS would move to the dead-letter queue: they wait for the end of the pause.
+            self.give_back_kept(KeptForLong::All, GiveBackCause::HandlerDown);
+        } else if parts.availability.is_paused_by_operator() {
+            // Likewise.
             self.give_back_kept(KeptForLong::All, GiveBackCause::Paused);
         } else if parts.availability.is_cordoned() {
             // Not those that SQS would move to the dead-letter queue: they still run.
@@ -255,7 +256,7 @@ impl Dispatcher {
         let (now, mut turns) = (Instant::now(), Vec::new());
         let mut weighed = Vec::with_capacity(kept.len());
         for (mut held, conclusion) in kept {
-            if conclusion.kept_for() == Some(KeptFor::Handler) {
+            if matches!(conclusion.kept_for(), Some(KeptFor::Handler | KeptFor::HandlerDown)) {
                 held.kept_since.get_or_insert(now);
             }
             held.waiting = Some(self.0.parts.running.wait(held.received));
@@ -503,7 +504,10 @@ impl Dispatcher {
             return availability.short_of_resources(&short.reason, others_running, at);
         }
         availability.had_resources(at - took, at);
-        if let Some(down) = first(Some(Ending::Down)) {
+        let is_down = |conclusion: &&Conclusion| {
+            conclusion.ending == Some(Ending::Down) || conclusion.kept_for() == Some(KeptFor::HandlerDown)
+        };
+        if let Some(down) = conclusions.iter().find(is_down) {
             self.handler_is_down(&down.reason);
         } else if kept.is_none() {
             match first(Some(Ending::Done)) {
@@ -517,7 +521,7 @@ impl Dispatcher {
     /// Pauses polling because the handler could not be reached, and gives back the waiting messages.
     fn handler_is_down(&self, reason: &str) {
         self.0.parts.availability.handler_is_down(reason);
-        self.give_back_waiting(PAUSE_DELAY.random_delay(1), GiveBackCause::HandlerDown);
+        self.give_back_if_none_starts();
     }
 
     /// Concludes a message whose preparation failed, and keeps the order of its group.

@@ -37,6 +37,8 @@ pub(super) enum KeptFor {
     Resources,
     /// The handler.
     Handler,
+    /// The handler, which could not be reached.
+    HandlerDown,
 }
 
 /// The end of one message's call, with the handler's reason.
@@ -284,6 +286,9 @@ impl DispositionRules {
             Outcome::RetryIn(delay, reason) => {
                 Conclusion::new(Ending::Retry, reason, Disposition::Retry(delay))
             }
+            Outcome::Down(reason) if self.keeps_unreached(message) => {
+                Conclusion::kept(KeptFor::HandlerDown, reason)
+            }
             Outcome::Down(reason) => Conclusion::new(Ending::Down, reason, self.retry(message)),
             Outcome::ShortOfResources(reason) => Conclusion::kept(KeptFor::Resources, reason),
         }
@@ -302,7 +307,7 @@ impl DispositionRules {
 
     fn keeps_unavailable(&self, message: &MessageFacts<'_>) -> bool {
         match message.kept_failures {
-            KeptFailures::None => false,
+            KeptFailures::None | KeptFailures::UnreachedAtLastAttempt => false,
             KeptFailures::UnavailableAtLastAttempt => self.is_last_attempt(message.receive_count),
             KeptFailures::UnavailableUnlessCrashed | KeptFailures::Unavailable | KeptFailures::All => true,
         }
@@ -310,6 +315,11 @@ impl DispositionRules {
 
     fn keeps_crashed(&self, message: &MessageFacts<'_>) -> bool {
         message.kept_failures != KeptFailures::UnavailableUnlessCrashed && self.keeps_unavailable(message)
+    }
+
+    /// Given back, a message at its last attempt would be in the dead-letter queue without having run.
+    fn keeps_unreached(&self, message: &MessageFacts<'_>) -> bool {
+        message.kept_failures != KeptFailures::None && self.is_last_attempt(message.receive_count)
     }
 
     fn conclude_panic(&self, reason: &str, message: &MessageFacts<'_>) -> Conclusion {

@@ -31,6 +31,8 @@ pub enum Outcome {
     Reject(String),
     /// The handler could not be reached, so the message did not run: it is tried again as by
     /// [`Outcome::Retry`], and no more are received until [`Handler::probe`](super::Handler::probe) succeeds.
+    ///
+    /// At its last receive it stays held until then instead: given back, it would be in the DLQ without having run.
     Down(String),
     /// The handler is not available, or what stands before it says so; the message may have run.
     ///

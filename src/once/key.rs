@@ -1,9 +1,9 @@
 //! The key of messages that are the same: the message id, the deduplication id, or a field of the body.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use crate::message::Message;
 
@@ -64,15 +64,34 @@ impl OnceKey {
 }
 
 /// The text of a field of the body; reasons do not quote the body.
-fn field(body: &str, pointer: &str) -> Result<String, String> {
-    let body: Value = serde_json::from_str(body)
+fn field(text: &str, pointer: &str) -> Result<String, String> {
+    let body: Value = serde_json::from_str(text)
         .map_err(|_| format!("the body is no JSON, and {pointer} is its key for once"))?;
     match body.pointer(pointer) {
         Some(Value::String(text)) => Ok(text.clone()),
+        Some(Value::Number(number)) if number.is_f64() => {
+            Ok(number_as_written(text, pointer).unwrap_or_else(|| number.to_string()))
+        }
         Some(Value::Number(number)) => Ok(number.to_string()),
         Some(_) => Err(format!("{pointer} of the body, its key for once, is neither a string nor a number")),
         None => Err(format!("the body has no {pointer}, which is its key for once")),
     }
+}
+
+/// The number at a pointer, digit by digit: two that differ beyond a float's precision are no duplicates.
+fn number_as_written(body: &str, pointer: &str) -> Option<String> {
+    let mut value: &RawValue = serde_json::from_str(body).ok()?;
+    for token in pointer.split('/').skip(1) {
+        let name = token.replace("~1", "/").replace("~0", "~");
+        value = if value.get().starts_with('{') {
+            let members: BTreeMap<String, &RawValue> = serde_json::from_str(value.get()).ok()?;
+            members.get(&name).copied()?
+        } else {
+            let items: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
+            items.get(name.parse::<usize>().ok()?).copied()?
+        };
+    }
+    Some(value.get().to_owned())
 }
 
 impl FromStr for OnceKey {
@@ -162,6 +181,21 @@ mod tests {
         assert_eq!(of("json:/order/id", r#"{"order": {"id": "a"}}"#), Ok("a".to_owned()));
         assert_eq!(of("json:/0", "[125]"), Ok("125".to_owned()));
         assert_eq!(of("json:/a~1b", r#"{"a/b": 7}"#), Ok("7".to_owned()));
+    }
+
+    #[test]
+    fn numbers_that_differ_in_one_digit_are_two_keys() {
+        for digits in [
+            "12345678901234567890123",
+            "12345678901234567890124",
+            "0.12345678901234567891",
+            "18446744073709551615",
+        ] {
+            assert_eq!(
+                of("json:/order/1/a~1b", &format!(r#"{{"order": [0, {{"a/b": {digits} }}]}}"#)),
+                Ok(digits.to_owned())
+            );
+        }
     }
 
     #[test]

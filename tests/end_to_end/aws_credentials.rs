@@ -353,6 +353,24 @@ async fn a_profile_that_needs_a_sign_in_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_source_that_hangs_and_a_profile_that_is_missing_are_named_as_the_cause() {
+    let files = tempfile::tempdir().unwrap();
+    let config = files.path().join("config");
+    let file = section("orders", URL, NO_HANDLER, "");
+    for (profiles, profile, named) in [
+        ("[default]\ncredential_process = sleep 12\n", "default", "their source has not answered for 8s"),
+        ("[profile dev]\nregion = eu-west-1\n", "dve", "the profile dve is in no shared file"),
+    ] {
+        std::fs::write(&config, profiles).unwrap();
+        let check = Launch::of(&["check"]).file(&file).variable("AWS_EC2_METADATA_DISABLED", "true");
+        let check = check.variable("AWS_CONFIG_FILE", config.to_str().unwrap());
+        let ended = check.variable("AWS_PROFILE", profile).run().await;
+        assert_eq!(ended.code, Some(69), "{}", ended.output);
+        assert!(ended.output.contains(named), "{named}: {}", ended.output);
+    }
+}
+
+#[tokio::test]
 async fn a_program_brings_its_own_client_or_configuration() {
     let (dev, orders) = dev().await;
     let cloud = Cloud::before(&dev.endpoint).await;

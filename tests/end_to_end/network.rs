@@ -133,6 +133,7 @@ async fn a_proxy_or_a_file_that_cannot_be_used_ends_the_start_with_64() {
             let text = ended.output + &ended.errors;
             assert_eq!(ended.code, Some(64), "{command} {variable}: {text}");
             assert!(text.contains(named) && !text.contains("canary"), "{command} {variable}: {text}");
+            assert!(!text.contains("***"), "nothing else is hidden: {text}");
         }
     }
 }
@@ -175,4 +176,26 @@ async fn an_https_handler_is_trusted_by_its_own_authority_or_the_bundle() {
     until("a client without a certificate is refused", async || closed.refusals() > 0).await;
     assert_eq!(handler.ended().len(), 3);
     drop(worker);
+}
+
+#[tokio::test]
+async fn a_handler_whose_certificate_is_not_trusted_is_down_and_no_receive_is_spent_on_it() {
+    let (dev, handler, ca) = (dev().await, Handler::willing(), Authority::new());
+    let queue = dev.sqs.pair("orders", 3).await.queue;
+    let server = TlsServer::before(authority(&handler.url()), "localhost", &ca, Clients::Any).await;
+    let url = format!("https://localhost:{}/", server.address.port());
+    let other = Authority::new();
+    let settings = format!("/\", ca_file = \"{}\" }}", other.ca_file());
+    let file = section("orders", &queue, &url, "").replace("/\" }", &settings);
+    dev.sqs.send(&queue, "a").await;
+    let check = Launch::of(&["check"]).file(&file).run().await;
+    assert_eq!(check.code, Some(69), "{}", check.output);
+    for part in ["handler-unreachable", "certificate"] {
+        assert!(check.output.contains(part), "{part}: {}", check.output);
+    }
+    let run = Launch::of(&["run", "--admin-listen", "127.0.0.1:0"]).file(&file).start();
+    let line = run.complains("handler is down").await;
+    assert!(line.contains("certificate"), "{line}");
+    drop(run);
+    assert_eq!(dev.sqs.take_all(&queue).await, [("a".to_owned(), 1)]);
 }

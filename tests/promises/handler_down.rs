@@ -113,6 +113,47 @@ async fn a_handler_that_goes_down_pauses_the_polling_and_what_waits_is_given_bac
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_handler_that_goes_down_carries_no_message_at_its_last_receive_into_the_dlq() {
+    for scene in [Scene::new(), Scene::fifo()] {
+        let (scene, handler) = (scene.max_receives(1).permits(2, 6), Switched::default());
+        let worker = scene.start_handler(handler.clone());
+        for message in 0..8 {
+            scene.send_to(&format!("group-{}", message % 3), message.to_string());
+        }
+        handler.called(2).await;
+        for outage in [secs(1), secs(120), secs(1_200)] {
+            handler.switch_off();
+            sleep(outage).await;
+            handler.switch_on();
+            sleep(Duration::from_millis(150)).await;
+        }
+        sleep(secs(60)).await;
+        let done = handler.done.load(Ordering::SeqCst);
+        assert_eq!((done, scene.dead(), scene.described().visible), (8, 0, 0));
+        worker.drain().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_alone_does_not_reach_its_handler_is_kept_for_a_quarter_of_an_hour() {
+    let scene = Scene::new().max_receives(2).permits(2, 0);
+    scene.send("bad");
+    let worker = scene.start(|message, _| async move {
+        match &*message.body {
+            "bad" => Outcome::Down("too large to be sent".to_owned()),
+            _ => Outcome::Done,
+        }
+    });
+    for minute in 0..25 {
+        scene.send("good");
+        sleep(secs(60)).await;
+        assert!(minute > 14 || scene.dead() == 0, "minute {minute}");
+    }
+    assert_eq!((scene.dead(), scene.described().visible), (1, 0));
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_short_outage_is_over_soon_although_many_calls_failed_at_once() {
     let (scene, handler) = (Scene::new().permits(50, 0), Switched::default());
     let worker = scene.start_handler(handler.clone());

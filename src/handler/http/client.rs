@@ -8,9 +8,12 @@ use std::{
 };
 
 use bytes::BytesMut;
-use reqwest::{Client, Request, RequestBuilder, Response, header, redirect};
+use reqwest::{Client, ClientBuilder, Request, RequestBuilder, Response, header, redirect};
 use tokio::time::Instant;
-use tower::util::MapRequestLayer;
+use tower::{
+    BoxError,
+    util::{MapRequestLayer, MapResultLayer},
+};
 
 use super::{HttpError, Settings, tls};
 use crate::{
@@ -57,6 +60,34 @@ pub(super) struct FailedPost {
 
 /// Builds the client, without settings from the environment.
 pub(super) fn build(settings: &Settings) -> Result<Client, HttpError> {
+    built(builder(settings)?)
+}
+
+/// Builds a client that opens connections, TLS included, and sends nothing: each request fails with [`Opened`].
+pub(super) fn build_opener(settings: &Settings) -> Result<Client, HttpError> {
+    built(builder(settings)?.connector_layer(MapResultLayer::new(closed_once_opened)))
+}
+
+fn built(builder: ClientBuilder) -> Result<Client, HttpError> {
+    builder.build().map_err(|error| HttpError::Client(error.into()))
+}
+
+/// The error of a request whose connection was opened, and closed before anything was sent.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was opened")]
+struct Opened;
+
+fn closed_once_opened<C>(connection: Result<C, BoxError>) -> Result<C, BoxError> {
+    connection.and_then(|_opened| Err(Opened.into()))
+}
+
+/// True for the error of a request by the client of [`build_opener`] that reached the handler.
+pub(super) fn was_opened(error: &reqwest::Error) -> bool {
+    let is_opened = |cause: &(dyn Error + 'static)| cause.downcast_ref::<Opened>().is_some();
+    causes(error).any(is_opened)
+}
+
+fn builder(settings: &Settings) -> Result<ClientBuilder, HttpError> {
     net::provide_tls();
     let content_type = header::HeaderValue::from_str(&settings.content_type);
     let content_type = content_type.map_err(|_| HttpError::Settings(Problems(settings.validate())))?;
@@ -79,7 +110,7 @@ pub(super) fn build(settings: &Settings) -> Result<Client, HttpError> {
     } else {
         builder = tls::with_certificates(builder, settings)?;
     }
-    builder.build().map_err(|error| HttpError::Client(error.into()))
+    Ok(builder)
 }
 
 /// Records that a connection is opened; runs in the task of the post that needs it.

@@ -1,10 +1,10 @@
-//! Probes of the handler: a bare connection, and a `GET` of its `health` where that is set.
+//! Probes of the handler: a bare connection, with TLS where it has any, and a `GET` of its `health` where that is set.
 
 use reqwest::{Client, StatusCode, header::HeaderMap};
 use tokio::time::timeout;
 use url::Url;
 
-use super::{Settings, client, settings::shown};
+use super::{HttpError, Settings, client, settings::shown};
 use crate::{
     duration::Span,
     handler::Unavailable,
@@ -25,13 +25,17 @@ pub(super) struct Probe {
     /// The address of `health`, if it is set.
     health: Option<Url>,
     limit: Span,
+    /// Opens connections with TLS, if the handler has any.
+    opener: Option<Client>,
 }
 
 impl Probe {
     /// The probe by valid settings.
-    pub(super) fn of(settings: &Settings) -> Self {
+    pub(super) fn of(settings: &Settings) -> Result<Self, HttpError> {
         let health = settings.health.as_deref().and_then(|text| address(&settings.url, text));
-        Self { url: settings.url.clone(), health, limit: settings.connect_timeout }
+        let has_tls = settings.url.scheme() == "https";
+        let opener = has_tls.then(|| client::build_opener(settings)).transpose()?;
+        Ok(Self { url: settings.url.clone(), health, limit: settings.connect_timeout, opener })
     }
 
     /// True if the probe asks for more than a connection.
@@ -52,10 +56,21 @@ impl Probe {
     }
 
     async fn connect(&self) -> Result<(), Unavailable> {
+        if let Some(opener) = &self.opener {
+            return self.open(opener).await;
+        }
         match timeout(self.limit.0, net::connect(&self.url)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(client::no_connection(Shortage::of(&error), &error.to_string())),
             Err(_) => Err(Unavailable::Down(format!("no connection to the handler within {}", self.limit))),
+        }
+    }
+
+    /// Without the handshake every call would fail that the probe has let start, each at the cost of a receive.
+    async fn open(&self, opener: &Client) -> Result<(), Unavailable> {
+        match opener.head(self.url.clone()).send().await {
+            Err(error) if !client::was_opened(&error) => Err(client::unanswered(&error)),
+            _ => Ok(()),
         }
     }
 

@@ -145,7 +145,7 @@ impl HttpHandler {
     ) -> Result<Self, HttpError> {
         Problems::refuse(settings.validate()).map_err(HttpError::Settings)?;
         let (client, own_headers) = (client::build(&settings)?, settings.headers.read(variable)?);
-        let (queue_name, probe) = (queue_name.into(), Probe::of(&settings));
+        let (queue_name, probe) = (queue_name.into(), Probe::of(&settings)?);
         let (arn, metrics) = (OnceLock::new(), KindMetrics::default());
         Ok(Self { client, settings, queue_name, own_headers, arn, probe, metrics })
     }
