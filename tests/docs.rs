@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use longshore::{
-    config, telemetry,
+    Metrics, config, telemetry,
     worker::preflight::{Code, Severity},
 };
 
+use self::queue_use::{QueueUse, reach_all, series};
 use crate::support::index;
+
+#[path = "../examples/bench/queue_use.rs"]
+mod queue_use;
 
 /// Compares a generated page with the file; `LONGSHORE_BLESS=1` writes the file instead.
 #[expect(clippy::disallowed_methods, reason = "an option of the tests, not a setting")]
@@ -28,6 +32,36 @@ fn docs_configuration_is_fresh() {
 #[test]
 fn docs_metrics_is_fresh() {
     assert_fresh("docs/metrics.md", &longshore::worker::metrics_reference());
+}
+
+#[test]
+fn the_numbers_of_series_in_the_page_are_those_of_a_scrape() {
+    let page = longshore::worker::metrics_reference();
+    let (_, table) = page.split_once("| queues | typical: series |").unwrap();
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let number = |cell: &str| cell.trim().replace(',', "").parse::<usize>().unwrap();
+    let mut compared = 0;
+    for row in rows {
+        let cells: Vec<_> = row.split('|').collect();
+        let (queues, typical, worst) = (number(cells[1]), number(cells[2]), number(cells[4]));
+        // A thousand take a debug build seconds, and grow as a hundred do.
+        if queues > 100 {
+            continue;
+        }
+        let metrics = Metrics::new();
+        let counted = [QueueUse::Open, QueueUse::Working, QueueUse::SeenAll].map(|state| {
+            reach_all(&metrics, queues, state);
+            series(&metrics.text())
+        });
+        assert_eq!([typical, worst], counted[1..], "{queues} queues, hint: bench_series prints them");
+        if queues == 100 {
+            let [open, working] = [counted[0] / queues, counted[1] / queues];
+            let (idle, typical) = (format!("has {open} series in"), format!("a typical one {working} in"));
+            assert!(page.contains(&idle) && page.contains(&typical), "{idle}, {typical}");
+        }
+        compared += 1;
+    }
+    assert_eq!(compared, 3);
 }
 
 #[test]

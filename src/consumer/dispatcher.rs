@@ -494,7 +494,7 @@ impl Dispatcher {
         metrics.running.sub(signed(batch.len()));
         metrics.calls_running.dec();
         for (held, conclusion) in batch.iter().zip(conclusions) {
-            held.note_end(conclusion, at);
+            held.note_end(conclusion, &rules, at);
             reporter.report(held, &ConcludedCall { conclusion, rules, took, cause });
         }
         let first = |ending| conclusions.iter().find(move |conclusion| conclusion.ending == ending);
@@ -529,7 +529,7 @@ impl Dispatcher {
         let DispatcherParts { settler, reporter, .. } = &self.0.parts;
         let rules = settler.rules();
         let conclusion = rules.conclude_preparation(outcome, &held.facts(KeptFailures::None));
-        held.note_end(&conclusion, Instant::now());
+        held.note_end(&conclusion, &rules, Instant::now());
         reporter.report(&held, &ConcludedCall { conclusion: &conclusion, rules, took, cause: None });
         if conclusion.ending == Some(Ending::Down) {
             self.handler_is_down(&conclusion.reason);

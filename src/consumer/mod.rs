@@ -363,10 +363,12 @@ impl Engine {
             held: status.held,
             permits: status.permits,
             settling: status.settling,
+            settling_error: status.settling_error.as_deref(),
             calls_by_rate: allowance.by_rate,
             waits_for_pool: allowance.waits_for_pool,
             overdue: overdue.map_or(Duration::ZERO, |due| now.saturating_duration_since(due)),
             counts: status.queue_messages,
+            is_outrun: self.0.depth.is_outrun(),
         })
     }
 }

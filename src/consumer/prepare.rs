@@ -12,7 +12,7 @@ use super::{
     breaker::KeptFailures,
     buffer::Group,
     dispatcher::Dispatcher,
-    disposition::{Conclusion, LeaseStatus, MessageFacts},
+    disposition::{Conclusion, DispositionRules, LeaseStatus, MessageFacts},
     fifo::{Order, OrderedSettler},
     limits::GroupShare,
     preparation::{
@@ -74,8 +74,12 @@ impl HeldMessage {
     }
 
     /// Notes the end of the message's call, for what records its stages.
-    pub(super) fn note_end(&self, Conclusion { ending, reason, .. }: &Conclusion, at: Instant) {
+    pub(super) fn note_end(&self, conclusion: &Conclusion, rules: &DispositionRules, at: Instant) {
+        let Conclusion { ending, reason, .. } = conclusion;
         self.lease.note_at(MessageStage::Ended { ending: *ending, reason }, at);
+        if rules.is_exhausted(conclusion, self.message.receive_count) {
+            self.lease.note_at(MessageStage::Exhausted, at);
+        }
     }
 
     /// Returns the message as it was received, and its lease, whose deletion completes the preparations.

@@ -88,6 +88,8 @@ pub(super) struct ReceiveFacts<'a> {
     pub(super) held: usize,
     pub(super) permits: usize,
     pub(super) settling: usize,
+    /// The error of the last settlement that SQS refused, until one succeeds.
+    pub(super) settling_error: Option<&'a str>,
     /// The calls that the rate allows now, where one is set.
     pub(super) calls_by_rate: Option<usize>,
     /// True while messages wait for a slot of a pool.
@@ -95,6 +97,8 @@ pub(super) struct ReceiveFacts<'a> {
     /// The time since which an answer to the receives in flight is due; zero while none is.
     pub(super) overdue: Duration,
     pub(super) counts: Option<Counts>,
+    /// True if receives have brought messages since they were counted.
+    pub(super) is_outrun: bool,
 }
 
 /// The sentence, and the state that it describes.
@@ -161,13 +165,18 @@ fn failing(facts: &ReceiveFacts<'_>) -> Option<Cause> {
 fn full(facts: &ReceiveFacts<'_>) -> Option<Cause> {
     let ReceiveFacts { concurrency, running, waiting, held, permits, settling, .. } = *facts;
     if held >= permits && settling * 2 > held {
+        let error = facts.settling_error.map(|error| format!(": {error}")).unwrap_or_default();
         let why = format!(
-            "All {permits} permits are held, {settling} of them by messages that are settled here and that SQS has not confirmed yet."
+            "No permit is free: {settling} of the {held} messages held are settled here, and SQS has not confirmed that{error}."
         );
         return Some((ReceiveState::Settling, why));
     }
     if running >= concurrency {
-        let wait = if waiting > 0 { format!(", and {waiting} more messages wait") } else { String::new() };
+        let wait = match waiting {
+            0 => String::new(),
+            1 => ", and 1 more message waits".to_owned(),
+            _ => format!(", and {waiting} more messages wait"),
+        };
         let why = format!("All {concurrency} slots run calls{wait}; the next receive follows as calls end.");
         return Some((ReceiveState::Full, why));
     }
@@ -179,7 +188,7 @@ fn full(facts: &ReceiveFacts<'_>) -> Option<Cause> {
         Order::None => "for a full batch, a preparation, or a limit",
     };
     let why = format!(
-        "All {permits} permits are held: {}, {waiting} messages wait {what}, {settling} are being settled.",
+        "No permit is free: {}, {waiting} messages wait {what}, {settling} are being settled.",
         calls(running, "run", "runs")
     );
     Some((ReceiveState::Full, why))
@@ -208,7 +217,7 @@ fn receiving(facts: &ReceiveFacts<'_>) -> Cause {
         return (ReceiveState::Receiving, why.to_owned());
     };
     let elsewhere = format!("{in_flight} are in flight, at all workers, and {delayed} delayed");
-    if visible == 0 {
+    if visible == 0 && !facts.is_outrun {
         let why = format!(
             "The queue is empty: SQS counts no visible message ({elsewhere}), and receives wait for one."
         );
@@ -218,9 +227,15 @@ fn receiving(facts: &ReceiveFacts<'_>) -> Cause {
         Order::Groups => "; those behind an earlier message of their group are not handed out",
         Order::None => "",
     };
-    let why = format!(
-        "Nothing holds it back: receives are answered, and SQS counts {visible} visible messages ({elsewhere}){groups}."
-    );
+    let why = if visible == 0 {
+        format!(
+            "Nothing holds it back: receives bring messages; SQS counted no visible one before that{groups}."
+        )
+    } else {
+        format!(
+            "Nothing holds it back: receives are answered, and SQS counts {visible} visible messages ({elsewhere}){groups}."
+        )
+    };
     (ReceiveState::Receiving, why)
 }
 
@@ -271,10 +286,12 @@ mod tests {
             held: 0,
             permits: 6,
             settling: 0,
+            settling_error: None,
             calls_by_rate: None,
             waits_for_pool: false,
             overdue: Duration::from_secs(2),
             counts: Some(Counts { visible: 0, in_flight: 0, delayed: 2 }),
+            is_outrun: false,
         }
     }
 
@@ -301,11 +318,21 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_that_brings_messages_is_not_empty_by_an_older_count() {
+        let (state, sentence) = why(ReceiveFacts { is_outrun: true, running: 1, held: 1, ..facts() });
+        assert_eq!(state, ReceiveState::Receiving);
+        assert!(
+            sentence.contains("receives bring messages; SQS counted no visible one before"),
+            "{sentence}"
+        );
+    }
+
+    #[test]
     fn a_full_worker_says_by_which_messages() {
         let full = ReceiveFacts { running: 4, held: 5, waiting: 1, ..facts() };
         let (state, sentence) = why(full);
         assert_eq!(state, ReceiveState::Full);
-        assert!(sentence.starts_with("All 4 slots run calls, and 1 more messages wait;"), "{sentence}");
+        assert!(sentence.starts_with("All 4 slots run calls, and 1 more message waits;"), "{sentence}");
         let waiting = ReceiveFacts { running: 1, held: 6, waiting: 5, order: Order::Groups, ..facts() };
         let (state, sentence) = why(waiting);
         assert_eq!(state, ReceiveState::Full);
@@ -315,7 +342,17 @@ mod tests {
         );
         let (state, sentence) = why(ReceiveFacts { settling: 5, held: 6, running: 1, ..facts() });
         assert_eq!(state, ReceiveState::Settling);
-        assert!(sentence.contains("All 6 permits are held, 5 of them"), "{sentence}");
+        assert!(
+            sentence.contains("5 of the 6 messages held are settled here, and SQS has not confirmed that."),
+            "{sentence}"
+        );
+        let shrunk = ReceiveFacts { settling: 9, held: 9, settling_error: Some("AccessDenied"), ..facts() };
+        let (state, sentence) = why(shrunk);
+        assert_eq!(state, ReceiveState::Settling);
+        assert!(
+            sentence.contains("9 of the 9 messages held") && sentence.ends_with(": AccessDenied."),
+            "{sentence}"
+        );
         assert_ne!(
             why(ReceiveFacts { settling: 5, held: 5, ..facts() }).0,
             ReceiveState::Settling,
@@ -334,12 +371,19 @@ mod tests {
             sentence,
             "Polling is paused because an operator has paused it (by hand), and because the handler is down (connection refused)."
         );
-        let paused = [of(PauseReason::Cordoned, "a deployment waits")];
-        let (_, sentence) = why(ReceiveFacts { paused: &paused, running: 4, ..facts() });
-        assert_eq!(
-            sentence,
-            "Polling is paused because the worker leaves once what it holds has ended (a deployment waits)."
-        );
+        for (reason, because) in [
+            (PauseReason::Cordoned, "the worker leaves once what it holds has ended (why)"),
+            (PauseReason::BreakerOpen, "calls fail, and one message at a time is tried (why)"),
+            (PauseReason::ShortOfResources, "the worker is short of resources (why)"),
+            (PauseReason::NotProbed, "the handler was not probed yet"),
+        ] {
+            let paused = [of(reason, "why")];
+            let (state, sentence) = why(ReceiveFacts { paused: &paused, running: 4, ..facts() });
+            assert_eq!(
+                (state, sentence),
+                (ReceiveState::Paused, format!("Polling is paused because {because}."))
+            );
+        }
     }
 
     #[test]

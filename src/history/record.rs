@@ -28,6 +28,8 @@ pub(super) struct ReceiveRecord {
     reason: Option<Box<str>>,
     /// The calls that did not count, after which it was kept.
     kept: Option<Box<Kept>>,
+    /// True if it has used up its receives.
+    is_exhausted: bool,
     request: Option<SettleRequest>,
     /// True once SQS has accepted a copy for the DLQ.
     is_copied: bool,
@@ -114,7 +116,10 @@ pub(super) struct ReceiveReport {
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<String>,
-    /// The time at which it is visible again, where this worker knows that.
+    /// True if it has used up its receives, so that SQS moves it to the DLQ rather than hand it out again.
+    #[serde(skip_serializing_if = "is_false")]
+    exhausted: bool,
+    /// The time at which it is visible again, where this worker knows that and it is to be tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_try_at: Option<String>,
     steps: Vec<Step>,
@@ -148,6 +153,7 @@ impl ReceiveRecord {
             ended: None,
             reason: None,
             kept: None,
+            is_exhausted: false,
             request: None,
             is_copied: false,
             trouble: None,
@@ -173,6 +179,7 @@ impl ReceiveRecord {
                 let count = self.kept.as_ref().map_or(1, |kept| kept.count + 1);
                 self.kept = Some(Box::new(Kept { count, last: at, reason: shortened(reason) }));
             }
+            MessageStage::Exhausted => self.is_exhausted = true,
             MessageStage::Settling { action, delay } => {
                 self.request = Some(SettleRequest { action, delay, at, settled: None });
             }
@@ -233,10 +240,10 @@ impl ReceiveRecord {
         }
     }
 
-    /// The time at which it is visible again, if it was given back.
+    /// The time at which it is visible again, if it was given back and has receives left.
     fn next_try(&self) -> Option<Instant> {
         let SettleRequest { action, delay, at, settled } = self.request?;
-        (action == Action::GiveBack).then(|| settled.unwrap_or(at) + delay)
+        (action == Action::GiveBack && !self.is_exhausted).then(|| settled.unwrap_or(at) + delay)
     }
 
     /// The call that runs, if one does.
@@ -260,6 +267,7 @@ impl ReceiveRecord {
             ending: self.ended.map(|(_, ending)| ending.as_str()),
             reason: self.reason.as_deref().map(str::to_owned),
             ended_at: self.ended.map(|(at, _)| clock.at(at)),
+            exhausted: self.is_exhausted,
             next_try_at: self.next_try().map(|at| clock.at(at)),
             steps: self.steps(clock),
         }
@@ -336,14 +344,19 @@ impl ReceiveRecord {
     ) -> String {
         let unrun =
             if self.started.is_none() && self.ended.is_none() { " before its call started" } else { "" };
-        let visible = if delay.is_zero() {
-            "visible at once".to_owned()
-        } else {
-            let next = clock.at(settled.unwrap_or(at) + delay);
-            format!("visible again after {}, next try not before {next}", plain(delay))
+        let next = clock.at(settled.unwrap_or(at) + delay);
+        let visible = match (self.is_exhausted, delay.is_zero()) {
+            (true, _) => format!("its receives are used up: sqs moves it to the dlq, not before {next}"),
+            (false, true) => "visible at once".to_owned(),
+            (false, false) => format!("visible again after {}, next try not before {next}", plain(delay)),
         };
         format!("given back{unrun}, {visible}")
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn times(count: u32) -> String {

@@ -153,6 +153,27 @@ async fn each_way_out_has_its_state() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_whose_receives_are_used_up_goes_to_the_dlq_and_has_no_next_try() {
+    let mut traced = Traced::new();
+    let message = traced.receive("last", 3);
+    message.pass(MessageStage::Started);
+    message.pass(MessageStage::Ended { ending: Some(Ending::Retry), reason: "the handler answered 404" });
+    message.pass(MessageStage::Exhausted);
+    message.pass(MessageStage::Settling { action: Action::GiveBack, delay: SECOND * 5 });
+    message.pass(MessageStage::Settled(Action::GiveBack));
+    message.pass(MessageStage::Released);
+    let step = traced.steps("last").pop().unwrap();
+    assert!(
+        step.starts_with("given back, its receives are used up: sqs moves it to the dlq, not before 20"),
+        "{step}"
+    );
+    let receive = traced.known("last")["receives"][0].clone();
+    assert_eq!((&receive["exhausted"], receive.get("nextTryAt")), (&Value::Bool(true), None));
+    traced.run("earlier", Ending::Retry, "the handler answered 404");
+    assert_eq!(traced.known("earlier")["receives"][0].get("exhausted"), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn good_messages_do_not_push_out_failures_and_the_rings_are_bounded() {
     let mut traced = Traced::new();
     traced.run("failed", Ending::Retry, "404");

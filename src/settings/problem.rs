@@ -186,6 +186,16 @@ impl Problems {
     pub(crate) fn refuse(problems: Vec<Problem>) -> Result<(), Self> {
         if problems.is_empty() { Ok(()) } else { Err(Self(problems)) }
     }
+
+    /// All of them in one line, for an answer over HTTP.
+    #[cfg(feature = "admin")]
+    pub(crate) fn in_one_line(&self) -> String {
+        let line = |problem: &Problem| {
+            let text = problem.to_string();
+            text.lines().map(str::trim).collect::<Vec<_>>().join(", ")
+        };
+        self.0.iter().map(line).collect::<Vec<_>>().join("; ")
+    }
 }
 
 impl fmt::Display for Problems {

@@ -163,7 +163,9 @@ impl From<ControlError> for ControlRefusal {
         match &error {
             ControlError::NoSuchQueue { .. } => Self::NotFound(error.to_string()),
             ControlError::NotOpen { .. } => Self::Conflict(error.to_string()),
-            ControlError::Settings { .. } => Self::Invalid(error.to_string()),
+            ControlError::Settings { queue, problems } => {
+                Self::Invalid(format!("queue {queue}: {}", problems.in_one_line()))
+            }
         }
     }
 }

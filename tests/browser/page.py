@@ -2,11 +2,12 @@
 
     python3 page.py PROGRAM [--pictures FOLDER]
 
-Prints a line for each fact and exits with 1 when any fails; with `--pictures` it also writes page-light.png and page-dark.png.
+Prints a line for each fact and exits with 1 when any fails; with `--pictures` it writes page-light.png and page-dark.png instead.
 Where there is no Chromium, it says "skipped: …" and exits with 0, or with 1 if LONGSHORE_REQUIRE_BROWSER is 1.
 """
 
 import base64
+import itertools
 import json
 import pathlib
 import subprocess
@@ -24,6 +25,9 @@ HANDLER = """
 body=$(cat)
 case "$body" in
   slow*) sleep 600 ;;
+  gate*) until [ -e "$GATE" ]; do sleep 0.1; done ;;
+  odd*) echo "order 4711 has no address" >&2; exit 1 ;;
+  lost*) echo "no such customer: 88" >&2; exit 65 ;;
   bad*) echo "order 4711 has no address <script>attacked = 1</script><img src=x onerror='attacked = 1'>" >&2; exit 1 ;;
   *) sleep 0.05 ;;
 esac
@@ -33,7 +37,7 @@ SETTINGS = """
 name = "orders"
 concurrency = 4
 retry = {{ initial = "5m", jitter = "none" }}
-handler = {{ kind = "exec", command = ["sh", "-c", {handler}] }}
+handler = {{ kind = "exec", command = ["sh", "-c", {handler}], env = {{ GATE = {gate} }} }}
 
 [queues.invoices]
 name = "invoices"
@@ -42,6 +46,9 @@ handler = {{ kind = "exec", command = ["sh", "-c", "true"] }}
 [queues.emails]
 name = "emails"
 handler = {{ kind = "http", url = "http://127.0.0.1:{closed}/" }}
+
+[admin]
+control = "{control}"
 """
 
 
@@ -50,13 +57,17 @@ class Dev:
 
     def __init__(self, program, folder):
         self.sqs, self.api, self.admin = (f"http://127.0.0.1:{free_port()}" for _ in range(3))
-        settings = folder / "page.toml"
-        text = SETTINGS.format(handler=json.dumps(HANDLER), closed=free_port())
-        settings.write_text(text)
+        self.program, self.folder, self.gate, self.closed = program, folder, folder / "gate", free_port()
+        self.start("loopback")
+
+    def start(self, control):
+        settings = self.folder / "page.toml"
+        quoted = {"handler": json.dumps(HANDLER), "gate": json.dumps(str(self.gate))}
+        settings.write_text(SETTINGS.format(**quoted, closed=self.closed, control=control))
         listen = [("--sqs-listen", self.sqs), ("--api-listen", self.api), ("--admin-listen", self.admin)]
         options = [part for flag, url in listen for part in (flag, url.removeprefix("http://"))]
         self.process = subprocess.Popen(
-            [program, "dev", "--config", str(settings), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [self.program, "dev", "--config", str(settings), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         until(lambda: self.status() and len(self.status()["queues"]) == 3, "three queues are open")
 
@@ -122,7 +133,9 @@ def check(dev, browser):
     browser.open(dev.admin + "/")
     yield "the page becomes live", shows(browser, "#worker", "running", "live")
     yield "it has a row for each queue", shows(browser, "#queues tbody", "orders", "invoices", "emails")
-    dev.send(*(["slow"] * 3), "bad", *(f"good {number}" for number in range(20)))
+    dev.send("gate")
+    until(lambda: dev.queue()["calls"], "the longest call runs")
+    dev.send("slow", "slow", "bad", *(f"good {number}" for number in range(20)))
     until(lambda: dev.queue()["failures"] and len(dev.queue()["calls"]) >= 3, "calls run and one has failed")
     browser.value("document.querySelector('#queues tr[data-key=orders]').click()")
     running, failed = dev.queue()["calls"][0], dev.queue()["failures"][0]
@@ -139,6 +152,9 @@ def check(dev, browser):
     browser.value("document.querySelector('#queues tr[data-key=orders]').click()")
     yield from dead_letters(dev, browser)
     yield from keyboard(browser, failed)
+    yield from focus(dev, browser)
+    yield from opened_from_below(browser)
+    yield from narrow(browser)
     yield from attacks(browser)
     yield from schemes(browser)
     yield "it has requested nothing of others", all(
@@ -175,6 +191,8 @@ def keyboard(browser, failed):
     browser.press("Enter", "\r")
     yield "a message is found by its id", shows(browser, "#message", failed["messageId"], "attempt 1: given back",
                                                "received", "ended retry", "next try not before")
+    yield "its steps are text", "<script>attacked = 1</script><img" in text(browser, "#message") and browser.value(
+        "document.querySelectorAll('#message script, #message img').length") == 0
     browser.press("Escape")
     browser.press("Escape")
     yield "Escape closes it", browser.value("document.getElementById('message').hidden")
@@ -192,6 +210,73 @@ def keyboard(browser, failed):
     yield "the arrows move between rows", first is not None and second is not None and first != second
     time.sleep(2.5)
     yield "a row keeps its focus when the status changes", browser.value(focused) == second
+
+
+def focus(dev, browser):
+    """The keyboard keeps its place when what has the focus goes."""
+    focused = "document.activeElement.id || document.activeElement.dataset.key"
+    for verb, heir in (("pause", "resume"), ("resume", "pause")):
+        browser.value(f"document.getElementById('{verb}').focus()")
+        browser.press("Enter", "\r")
+        yield f"after {verb} the focus is on {heir}", until_true(lambda heir=heir: browser.value(focused) == heir)
+    browser.value("document.getElementById('concurrency').focus()")
+    browser.press("Enter", "\r")
+    yield "after a change of the concurrency the focus stays with it", browser.value(focused) == "scale"
+    calls = "[...document.querySelectorAll('#calls tbody tr')].map(row => row.dataset.key)"
+    ends, stays, *_ = browser.value(calls)
+    browser.value(f"document.querySelector('#calls tr[data-key=\"{stays}\"]').focus()")
+    dev.gate.touch()
+    until(lambda: ends not in browser.value(calls), "the longest call has ended")
+    yield "a row keeps its focus when the one above it goes", browser.value(focused) == stays
+
+
+def opened_from_below(browser):
+    """A message that is opened in a row far down is seen, and closing it leads back."""
+    in_view = "(element => { const at = element.getBoundingClientRect(); return at.top >= 0 && at.top < innerHeight; })"
+    browser.size(1200, 400)
+    browser.value("document.querySelector('#failures tbody tr').focus()")
+    browser.press("Enter", "\r")
+    yield "a message opened from below is in view", until_true(
+        lambda: browser.value(f"{in_view}(document.getElementById('message-title'))"))
+    browser.press("Escape")
+    row = "document.querySelector('#failures tbody tr')"
+    yield "closing it leads back to its row", browser.value(
+        f"document.activeElement === {row} && {in_view}({row})")
+    browser.size(1200, 800)
+
+
+def narrow(browser):
+    browser.size(400, 800)
+    browser.value("document.querySelector('#failures tbody tr').click()")
+    yield "a narrow page is no wider than its window", until_true(lambda: browser.value(
+        "!document.getElementById('message').hidden && document.documentElement.scrollWidth <= innerWidth"))
+    yield "the id of a message is not below the button that closes it", browser.value("""(() => {
+      const range = document.createRange();
+      range.selectNodeContents(document.getElementById('message-title'));
+      const close = document.getElementById('message-close').getBoundingClientRect();
+      return range.getBoundingClientRect().right <= close.left;
+    })()""")
+    browser.press("Escape")
+    browser.size(1200, 800)
+
+
+def until_true(condition):
+    try:
+        return bool(until(condition, "the page follows"))
+    except TimeoutError:
+        return False
+
+
+def gone_and_back(dev, browser):
+    """The page says that its worker is gone, and follows the next one, whose settings may be others."""
+    dev.close()
+    yield "a worker that is gone is not live", shows(browser, "#worker", "not live")
+    yield "the title says so, too", browser.value("document.title") == "not live: Longshore"
+    dev.start("off")
+    yield "the page is live again by itself", shows(browser, "#worker", "running · live")
+    yield "the title does, too", until_true(lambda: browser.value("document.title") == "Longshore")
+    yield "the buttons go when the worker allows them no more", until_true(
+        lambda: browser.value("document.getElementById('control').hidden && document.getElementById('dlq').hidden"))
 
 
 def attacks(browser):
@@ -227,12 +312,17 @@ def schemes(browser):
 
 
 def pictures(dev, browser, folder):
+    """Writes the page at work, with a call that takes long, failures and dead letters."""
+    browser.size(1280, 1120)
     browser.open(dev.admin + "/")
     shows(browser, "#worker", "live")
-    dev.send(*(f"good {number}" for number in range(300)))
-    browser.size(1280, 760)
-    time.sleep(4)
+    dev.send("slow", "odd", "lost 1", "lost 2")
+    until(lambda: dev.queue()["dlqMessages"] == 2, "the DLQ is counted")
     browser.value("document.querySelector('#queues tr[data-key=orders]').click()")
+    dev.send(*(f"good {number}" for number in range(300)))
+    browser.value("document.getElementById('dlq-peek').click()")
+    shows(browser, "#dlq-messages tbody", "lost 1", "lost 2")
+    time.sleep(3)
     for scheme in ("light", "dark"):
         browser.scheme(scheme)
         time.sleep(1)
@@ -249,12 +339,11 @@ def main(program, *options):
         dev = Dev(program, folder)
         try:
             with Chromium(path, folder, PATIENCE) as browser:
-                for fact, holds in check(dev, browser):
-                    failed += fails(fact, holds)
                 if options:
                     pictures(dev, browser, pathlib.Path(options[1]))
-                dev.close()
-                failed += fails("a worker that is gone is not live", shows(browser, "#worker", "not live"))
+                    return 0
+                for fact, holds in itertools.chain(check(dev, browser), gone_and_back(dev, browser)):
+                    failed += fails(fact, holds)
         finally:
             dev.close()
     return 1 if failed else 0

@@ -144,7 +144,8 @@ async fn commands_are_refused_without_permission_and_for_what_does_not_exist() {
         missing.errors
     );
     let zero = token.run(&["scale", "orders", "0", "--token", TOKEN]).await;
-    assert!(zero.code == Some(64) && zero.errors.contains("out of range"), "{}", zero.errors);
+    let refused = "queue orders: concurrency = 0: out of range, allowed: a whole number from 1 to 100000";
+    assert!(zero.code == Some(64) && zero.errors.contains(refused), "{}", zero.errors);
     let nobody = Launch::of(&["pause", "orders", "--admin", "127.0.0.1:9"]).run().await;
     assert_eq!(nobody.code, Some(69), "{}", nobody.errors);
 }

@@ -50,8 +50,8 @@ async fn top_shows_every_worker_and_pauses_a_queue_and_gives_the_terminal_back()
     top.shows("Polling is paused").await;
 
     top.press("\r").await;
-    let screen = top.shows("Latest failures, 1 since the start").await;
-    assert!(screen.contains("the handler answered 404"), "{screen}");
+    top.shows("Latest failures, 1 since the start").await;
+    top.shows("the handler answered 404").await;
     top.press("\r").await;
     top.shows("orders, attempt 1: given back").await;
     let screen = top.shows("the call of the handler started").await;

@@ -59,6 +59,25 @@ async fn a_message_is_traced_through_its_attempts() {
 }
 
 #[tokio::test]
+async fn the_trace_of_a_message_at_its_last_receive_leads_to_the_dlq() {
+    let dev = Dev::start().await;
+    let pair = dev.sqs.pair("orders", 1).await;
+    let handler = Handler::start(async |_| 404);
+    let worker = Worker::start(&pair.queue, &handler, "retry = { initial = \"1s\" }").await;
+    dev.sqs.send(&pair.queue, "never").await;
+    let mut failure = serde_json::Value::Null;
+    until("it is given back", async || {
+        failure = worker.admin.queue("orders").await["failures"][0].clone();
+        failure["state"] == "given_back"
+    })
+    .await;
+    assert_eq!((&failure["exhausted"], failure.get("nextTryAt")), (&true.into(), None), "{failure}");
+    let id = failure["messageId"].as_str().unwrap();
+    let known = Launch::of(&["trace", id, "--admin", &worker.admin.address]).run().await;
+    assert!(known.output.contains("its receives are used up: sqs moves it to the dlq"), "{}", known.output);
+}
+
+#[tokio::test]
 async fn the_status_says_in_a_sentence_why_messages_are_received_or_not() {
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 5).await;
@@ -74,7 +93,7 @@ async fn the_status_says_in_a_sentence_why_messages_are_received_or_not() {
     };
     shows("empty", "The queue is empty").await;
     dev.sqs.send_all(&pair.queue, &["1", "2", "3", "4"].map(str::to_owned)).await;
-    shows("full", "All 2 slots run calls, and 1 more messages wait").await;
+    shows("full", "All 2 slots run calls, and 1 more message waits").await;
     let queue = worker.admin.queue("orders").await;
     assert_eq!(queue["calls"].as_array().unwrap().len(), 2, "{queue}");
     assert_eq!((queue["calls"][0]["attempt"].as_u64(), queue["totals"]["done"].as_u64()), (Some(1), Some(0)));

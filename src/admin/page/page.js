@@ -15,6 +15,7 @@ const page = {
   samples: new Map(),
   selected: null,
   message: null,
+  opener: null,
   control: "off",
   isAsking: false,
   dlq: { queue: null, timer: null },
@@ -38,7 +39,7 @@ const time = text => (text ? new Date(text).toLocaleTimeString([], { hour12: fal
 const level = state => (GOOD.includes(state) ? "good" : BAD.includes(state) ? "bad" : "warn");
 
 function nextTry(failure) {
-  if (!failure.nextTryAt) return failure.state === "dead_letter" ? "in the DLQ" : "–";
+  if (!failure.nextTryAt) return failure.state === "dead_letter" ? "in the DLQ" : failure.exhausted ? "to the DLQ" : "–";
   const seconds = (new Date(failure.nextTryAt) - Date.now()) / 1000;
   return seconds > 0 ? `in ${span(seconds)}` : time(failure.nextTryAt);
 }
@@ -70,17 +71,26 @@ function setText(element, text, className = "") {
 
 function showRows(table, items, keyOf, cellsOf, open) {
   const body = table.tBodies[0];
+  const keys = new Set(items.map(keyOf));
+  // Before others take their places: a row that is moved loses the focus.
+  for (const row of [...body.rows].filter(row => !keys.has(row.dataset.key))) {
+    leaveFocus(row, row.nextElementSibling ?? row.previousElementSibling);
+    row.remove();
+  }
   const rows = new Map([...body.rows].map(row => [row.dataset.key, row]));
   items.forEach((item, index) => {
     const key = keyOf(item);
     const row = rows.get(key) ?? newRow(key, open);
-    rows.delete(key);
     const cells = cellsOf(item);
     while (row.cells.length < cells.length) row.insertCell();
     cells.forEach(([text, className], cell) => setText(row.cells[cell], text, className));
     if (body.rows[index] !== row) body.insertBefore(row, body.rows[index] ?? null);
   });
-  for (const row of rows.values()) row.remove();
+}
+
+// Gives the focus of an element that goes to another, so that the keyboard keeps its place.
+function leaveFocus(element, heir) {
+  if (element.contains(document.activeElement)) heir?.focus({ preventScroll: true });
 }
 
 function newRow(key, open) {
@@ -125,6 +135,7 @@ function queueCells(queue) {
 
 function select(name) {
   page.selected = name;
+  setText(byId("control-answer"), "");
   showStatus();
   leaveDlq();
 }
@@ -191,6 +202,8 @@ function connect() {
   clearTimeout(page.retry);
   if (page.source || document.hidden) return;
   page.source = new EventSource("events");
+  // The worker that answers may be another one, with other settings.
+  page.source.onopen = askForControl;
   page.source.onmessage = event => {
     page.status = JSON.parse(event.data);
     const now = performance.now();
@@ -200,6 +213,7 @@ function connect() {
   };
   page.source.onerror = () => {
     setText(byId("worker"), "not live: the worker is gone, or has as many viewers as it allows; trying again", "lost");
+    document.title = "not live: Longshore";
     if (page.source?.readyState === EventSource.CLOSED) {
       disconnect();
       page.retry = setTimeout(connect, RETRY);
@@ -232,8 +246,10 @@ function showControl() {
   byId("token-label").hidden = page.control !== "token";
   if (!queue) return;
   const isPaused = queue.paused.some(pause => pause.reason === "operator");
-  byId("pause").hidden = isPaused;
-  byId("resume").hidden = !isPaused;
+  const [shown, gone] = (isPaused ? ["resume", "pause"] : ["pause", "resume"]).map(byId);
+  shown.hidden = false;
+  leaveFocus(gone, shown);
+  gone.hidden = true;
   const concurrency = byId("concurrency");
   if (document.activeElement !== concurrency && concurrency.value !== String(queue.concurrency)) {
     concurrency.value = queue.concurrency;
@@ -265,7 +281,8 @@ byId("pause").addEventListener("click", () => order("pause", { reason: "on the l
 byId("resume").addEventListener("click", () => order("resume", {}));
 byId("control").addEventListener("submit", event => {
   event.preventDefault();
-  document.activeElement.blur();
+  // Not in the number, which follows the worker's unless somebody writes it.
+  byId("scale").focus();
   order("scale", { concurrency: Number(byId("concurrency").value) });
 });
 
@@ -280,9 +297,14 @@ function leaveDlq() {
   clearTimeout(page.dlq.timer);
   page.dlq = { queue: selectedQueue()?.queue ?? null, timer: null };
   setText(byId("dlq-answer"), "");
-  byId("dlq-stop").hidden = true;
+  hideStop();
   showPeeked([]);
   if (page.control === "allowed" || byId("token").value) followDlq(page.dlq, false);
+}
+
+function hideStop() {
+  leaveFocus(byId("dlq-stop"), byId("dlq-peek"));
+  byId("dlq-stop").hidden = true;
 }
 
 async function dlqRequest(path, body, show) {
@@ -298,7 +320,7 @@ async function dlqRequest(path, body, show) {
 const peek = () => dlqRequest("peek", {}, said => {
   // It is answered only when no task runs any more.
   clearTimeout(page.dlq.timer);
-  byId("dlq-stop").hidden = true;
+  hideStop();
   const late = said.unreleased ? `, ${said.unreleased} visible again within a minute` : "";
   setText(byId("dlq-answer"), `${said.dlq}: ${number(said.messages.length)} of about ${number(said.visible)}${late}`);
   showPeeked(said.messages);
@@ -323,8 +345,9 @@ async function followDlq(shown, isStarted) {
   const words = { cameBack: "stopped, because what it sent fails again" }[state] ?? state;
   const isGood = isRunning || (state === "finished" && notDone + cameBack === 0);
   setText(byId("dlq-answer"), `${task} ${words}: ${counts.join(", ")}${error ? `: ${error}` : ""}`, isGood ? "" : "bad");
-  byId("dlq-stop").hidden = !isRunning;
-  if (isRunning) shown.timer = setTimeout(() => followDlq(shown, true), 1000);
+  if (!isRunning) return hideStop();
+  byId("dlq-stop").hidden = false;
+  shown.timer = setTimeout(() => followDlq(shown, true), 1000);
 }
 
 function showPeeked(messages) {
@@ -357,6 +380,7 @@ function dlqButton(verb, id, question, act, row) {
   button.type = "button";
   button.setAttribute("aria-label", `${verb} ${id}`);
   button.addEventListener("click", () => confirmed(`${question} ${id}`, verb, () => {
+    leaveFocus(row, byId("dlq-peek"));
     row.remove();
     act();
   }));
@@ -388,6 +412,7 @@ byId("dlq-all").addEventListener("click", () => confirmed(
 // One message.
 
 function openMessage(id) {
+  page.opener = document.activeElement;
   if (id) location.hash = `message=${encodeURIComponent(id)}`;
 }
 
@@ -402,6 +427,7 @@ function messageOfHash() {
   if (!page.message) return;
   setText(byId("message-title"), page.message.id, "id");
   byId("message-id").value = page.message.id;
+  byId("message").scrollIntoView({ block: "nearest" });
   refreshMessage();
 }
 
@@ -450,8 +476,12 @@ function unknown({ error, reach = [] }) {
 }
 
 function closeMessage() {
-  if (page.message) history.pushState(null, "", location.pathname);
+  const isOpen = page.message !== null;
+  if (isOpen) history.pushState(null, "", location.pathname);
   messageOfHash();
+  if (!isOpen || !(page.opener instanceof HTMLTableRowElement)) return;
+  page.opener.focus();
+  page.opener.scrollIntoView({ block: "nearest" });
 }
 
 window.addEventListener("hashchange", messageOfHash);
@@ -488,5 +518,4 @@ document.addEventListener("keydown", event => {
 });
 
 messageOfHash();
-askForControl();
 connect();

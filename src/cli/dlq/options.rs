@@ -164,7 +164,13 @@ fn receives(text: &str) -> Result<RangeInclusive<u32>, String> {
         text => text.parse::<u32>().map_err(|error| format!("not a number: {text}: {error}")),
     };
     match text.split_once("..") {
-        Some((least, most)) => Ok(number(least, 0)?..=number(most, u32::MAX)?),
+        Some((least, most)) => {
+            let range = number(least, 0)?..=number(most, u32::MAX)?;
+            if range.is_empty() {
+                return Err(format!("no number is in it, hint: write {most}..{least}"));
+            }
+            Ok(range)
+        }
         None => {
             text.parse().map(|count: u32| count..=count).map_err(|error| format!("not a number: {error}"))
         }
@@ -180,7 +186,7 @@ mod tests {
         for (text, range) in [("3", 3..=3), ("3..", 3..=u32::MAX), ("..5", 0..=5), ("3..5", 3..=5)] {
             assert_eq!(receives(text), Ok(range), "{text}");
         }
-        assert!(["", "x", "3..x", "-1"].iter().all(|text| receives(text).is_err()));
+        assert!(["", "x", "3..x", "-1", "5..3"].iter().all(|text| receives(text).is_err()));
     }
 
     #[test]

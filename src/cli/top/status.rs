@@ -114,6 +114,8 @@ pub(super) struct FailedTry {
     reason: Option<WorkerText>,
     pub(super) ended_at: Option<WorkerText>,
     pub(super) next_try_at: Option<WorkerText>,
+    /// True if SQS moves it to the DLQ rather than hand it out again.
+    pub(super) exhausted: bool,
     steps: Vec<StepReport>,
 }
 

@@ -57,7 +57,12 @@ pub(super) fn clock(time: &WorkerText) -> String {
 /// The next try of a message that failed.
 pub(super) fn next_try(failure: &FailedTry, now: SystemTime) -> String {
     let Some(at) = &failure.next_try_at else {
-        return if failure.state.raw() == "dead_letter" { "in the DLQ" } else { NONE }.to_owned();
+        let dead = match failure.state.raw() {
+            "dead_letter" => "in the DLQ",
+            _ if failure.exhausted => "to the DLQ",
+            _ => NONE,
+        };
+        return dead.to_owned();
     };
     let left = humantime::parse_rfc3339(at.raw()).ok().and_then(|at| at.duration_since(now).ok());
     match left {
@@ -110,7 +115,8 @@ mod tests {
         let next = |failure| next_try(&serde_json::from_value(failure).unwrap(), now);
         assert_eq!(next(json!({ "nextTryAt": "2026-11-29T10:00:05Z" })), "in 5.0s");
         assert_eq!(next(json!({ "nextTryAt": "2026-11-29T09:59:05Z" })), "09:59:05");
-        assert_eq!(next(json!({ "state": "dead_letter" })), "in the DLQ");
+        assert_eq!(next(json!({ "state": "dead_letter", "exhausted": true })), "in the DLQ");
+        assert_eq!(next(json!({ "state": "given_back", "exhausted": true })), "to the DLQ");
         assert_eq!(next(json!({ "state": "lost" })), "–");
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Estimate {
     /// The current interval between polls.
     gap: Duration,
     polled: Option<(Counts, Instant)>,
+    /// True once a receive has brought messages since the last count, which therefore may have missed them.
+    is_outrun: bool,
     dlq: Option<(u64, Instant)>,
     /// The time for which SQS keeps a message.
     retention: Option<Duration>,
@@ -52,7 +54,17 @@ pub(super) struct Estimate {
 impl Estimate {
     pub(super) fn new(gap: Duration, now: Instant) -> Self {
         let (polled, dlq, retention, received, oldest) = (None, None, None, None, None);
-        Self { since: now, gap, polled, dlq, retention, received, oldest, seconds_per_message: None }
+        Self {
+            since: now,
+            gap,
+            polled,
+            is_outrun: false,
+            dlq,
+            retention,
+            received,
+            oldest,
+            seconds_per_message: None,
+        }
     }
 
     pub(super) fn polls_every(&mut self, gap: Duration) {
@@ -61,6 +73,7 @@ impl Estimate {
 
     pub(super) fn polled(&mut self, counts: Counts, now: Instant) {
         self.polled = Some((counts, now));
+        self.is_outrun = false;
         match (counts.visible, self.oldest) {
             (0, _) => self.oldest = None,
             // It is at least as old as the time since this poll.
@@ -85,6 +98,11 @@ impl Estimate {
 
     pub(super) fn received(&mut self, sample: QueueAgeSample, now: Instant) {
         self.received = Some((sample, now));
+        match sample {
+            QueueAgeSample::Messages(_) => self.is_outrun = true,
+            QueueAgeSample::Empty => self.is_outrun = false,
+            QueueAgeSample::Unclear => {}
+        }
         match sample {
             QueueAgeSample::Messages(Some(age)) => self.oldest = Some((age, now)),
             QueueAgeSample::Empty => {
@@ -124,6 +142,11 @@ impl Estimate {
     /// The number of messages; `None` if it is stale.
     pub(super) fn counts(&self, now: Instant) -> Option<Counts> {
         self.polled.filter(|(_, at)| self.is_fresh(*at, now)).map(|(counts, _)| counts)
+    }
+
+    /// True if receives have brought messages since the last count.
+    pub(super) fn is_outrun(&self) -> bool {
+        self.is_outrun
     }
 
     pub(super) fn dlq(&self, now: Instant) -> Option<u64> {
@@ -218,6 +241,21 @@ mod tests {
         assert_eq!(estimate.counts(now + secs(4)).unwrap().visible, 0, "the six do not come back");
         estimate.polled(SOME, now + secs(5));
         assert_eq!(estimate.counts(now + secs(6)), Some(SOME));
+    }
+
+    #[test]
+    fn a_count_is_outrun_by_messages_until_the_next_one_or_an_empty_long_poll() {
+        let (mut estimate, now) = polled(Counts::default());
+        assert!(!estimate.is_outrun());
+        estimate.received(QueueAgeSample::Messages(None), now);
+        estimate.received(QueueAgeSample::Unclear, now);
+        assert!(estimate.is_outrun(), "blocked groups may have further messages");
+        estimate.received(QueueAgeSample::Empty, now);
+        assert!(!estimate.is_outrun());
+        estimate.received(QueueAgeSample::Messages(Some(secs(1))), now);
+        assert!(estimate.is_outrun());
+        estimate.polled(SOME, now);
+        assert!(!estimate.is_outrun());
     }
 
     #[test]

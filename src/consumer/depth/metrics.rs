@@ -131,6 +131,11 @@ impl QueueDepth {
         self.estimate().as_ref()?.counts(Instant::now())
     }
 
+    /// True if receives have brought messages since they were counted.
+    pub fn is_outrun(&self) -> bool {
+        self.estimate().as_ref().is_some_and(Estimate::is_outrun)
+    }
+
     /// The number of visible messages in the DLQ, if known.
     pub fn dlq(&self) -> Option<u64> {
         self.estimate().as_ref()?.dlq(Instant::now())

@@ -24,6 +24,8 @@ pub(crate) enum MessageStage<'a> {
         /// The handler's reason, if it gave one.
         reason: &'a str,
     },
+    /// It has used up its receives, and comes no more: SQS moves it to the DLQ, or a copy is sent there.
+    Exhausted,
     /// SQS is asked to settle it.
     Settling {
         /// The delete, the copy to the DLQ, or the change of its visibility.

@@ -188,7 +188,7 @@ impl StageObserver for MessageLines {
                 let text = with_reason("the lease was lost, the message may run twice", reason);
                 self.end(message, Mark::Alert, text);
             }
-            MessageStage::NotSettled { .. } | MessageStage::Released => {}
+            MessageStage::Exhausted | MessageStage::NotSettled { .. } | MessageStage::Released => {}
         }
     }
 }

@@ -18,6 +18,8 @@ use crate::cli::top::{
 pub(super) const ABOUT: u16 = 5;
 /// The fewest characters of a sentence that are worth a column.
 const SENTENCE: u16 = 24;
+/// The characters of a queue's name that a narrow terminal leaves.
+const NAME: u16 = 12;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Column {
@@ -51,6 +53,8 @@ impl Column {
         Self::Dlq,
         Self::Why,
     ];
+    /// Those before which the names give way, and that only a very narrow terminal leaves out, the most wanted first.
+    const WANTED: [Self; 4] = [Self::Running, Self::Oldest, Self::Failed, Self::Done];
     /// Those that a narrow terminal leaves out, the most wanted first.
     const OPTIONAL: [Self; 5] = [Self::Dlq, Self::Waiting, Self::Held, Self::Visible, Self::Why];
 
@@ -128,29 +132,32 @@ impl Column {
     }
 }
 
-/// The columns with their widths, as many as there is room for.
+/// The columns with their widths, as many as there is room for: a queue's name and state always.
 fn columns(width: u16, rows: &[QueueRow<'_>], workers: usize) -> Vec<(Column, u16)> {
-    let is_shown = |column: &Column| *column != Column::Worker || workers > 1;
-    let all: Vec<_> =
-        Column::ALL.into_iter().filter(is_shown).map(|column| (column, column.width(rows))).collect();
-    let needs =
-        |column: &Column| all.iter().find(|(other, _)| other == column).map_or(0, |(_, width)| width + 1);
-    let mut left = i32::from(width) + 1;
-    left -= Column::ALL
-        .iter()
-        .filter(|column| !Column::OPTIONAL.contains(column))
-        .map(|column| i32::from(needs(column)))
-        .sum::<i32>();
-    let mut extra = Vec::new();
-    for column in Column::OPTIONAL {
-        left -= i32::from(needs(&column));
-        if left < 0 {
-            break;
+    let all: Vec<_> = Column::ALL.into_iter().map(|column| (column, column.width(rows))).collect();
+    let needs = |column: Column| {
+        let width = all.iter().find(|(other, _)| *other == column).map_or(0, |(_, width)| *width);
+        i32::from(width) + 1
+    };
+    let name = needs(Column::Queue).min(i32::from(NAME) + 1);
+    let mut left = i32::from(width) + 1 - name - needs(Column::State);
+    let mut shown = vec![Column::Queue, Column::State];
+    let mut show = |columns: &[Column], left: &mut i32| {
+        for column in columns {
+            *left -= needs(*column);
+            if *left < 0 {
+                return;
+            }
+            shown.push(*column);
         }
-        extra.push(column);
+    };
+    if workers > 1 {
+        show(&[Column::Worker], &mut left);
     }
-    let is_fitting = |column: Column| !Column::OPTIONAL.contains(&column) || extra.contains(&column);
-    all.into_iter().filter(|(column, _)| is_fitting(*column)).collect()
+    show(&Column::WANTED, &mut left);
+    left -= needs(Column::Queue) - name;
+    show(&Column::OPTIONAL, &mut left);
+    all.into_iter().filter(|(column, _)| shown.contains(column)).collect()
 }
 
 impl ScreenView<'_> {

@@ -1,4 +1,4 @@
-//! The screen, at the widths of 80 and 140.
+//! The screen, at the widths of 80 and 140, and of narrow terminals.
 
 use std::time::Duration;
 
@@ -101,6 +101,21 @@ fn the_table_at_80_columns_has_what_matters_and_the_rest_below() {
     ] {
         assert!(screen.contains(part), "{part}:\n{screen}");
     }
+}
+
+#[test]
+fn a_narrow_table_keeps_the_names_of_workers_and_queues() {
+    let (model, now) = fleet();
+    let shown = |width, parts: &[&str]| {
+        let screen = text(&model, now, width);
+        let is_row = |line: &&str| parts.iter().all(|part| line.contains(part));
+        assert!(screen.lines().any(|line| is_row(&line)), "{width}: {parts:?}\n{screen}");
+    };
+    shown(60, &["worker", "queue", "state", "running", "oldest"]);
+    shown(60, &["10.0.0.7:9090", "orders", "receiving", "2/16", "2m 6s"]);
+    shown(40, &["10.0.0.7:9090", "orders", "receiving"]);
+    // The worker of the chosen queue is in the lines below.
+    shown(24, &["orders", "receiving"]);
 }
 
 #[test]
