@@ -16,7 +16,7 @@ use aws_sdk_sqs::config::SharedHttpClient;
 use aws_types::{origin::Origin, service_config::ServiceConfigKey};
 use url::{Host, Url};
 
-use super::{Network, RenewableCredentials, Role, Settings};
+use super::{Network, RenewableCredentials, Role, Settings, network::variable};
 use crate::settings::Problems;
 
 /// The variable with the profile, where the settings name none.
@@ -318,8 +318,7 @@ impl CredentialSources {
 
     /// The profile that the settings or the environment name.
     pub(super) fn named_profile(&self) -> Option<String> {
-        #[expect(clippy::disallowed_methods, reason = "the SDK reads it likewise")]
-        let of_environment = || std::env::var(PROFILE).ok().filter(|name| !name.is_empty());
+        let of_environment = || variable(PROFILE).filter(|name| !name.is_empty());
         self.profile.clone().or_else(of_environment)
     }
 

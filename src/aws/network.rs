@@ -90,10 +90,7 @@ impl Network {
 
     /// The network by the variables of this process, read once.
     pub(crate) fn of_process() -> Result<&'static Self, &'static Problems> {
-        static OF_PROCESS: LazyLock<Result<Network, Problems>> = LazyLock::new(|| {
-            #[expect(clippy::disallowed_methods, reason = "a library has no configuration that reads them")]
-            Network::of(&|name| std::env::var(name).ok())
-        });
+        static OF_PROCESS: LazyLock<Result<Network, Problems>> = LazyLock::new(|| Network::of(&variable));
         OF_PROCESS.as_ref()
     }
 
@@ -151,6 +148,12 @@ impl Network {
             builder.build()
         })
     }
+}
+
+/// A variable of this process that AWS's own tools read.
+#[expect(clippy::disallowed_methods, reason = "a library has no configuration that reads it")]
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn unusable(variable: &str, error: &dyn Error) -> Problem {

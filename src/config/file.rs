@@ -14,7 +14,7 @@ use crate::settings::Problem;
 /// Reads the text of a file; a malformed one is one problem with its line and column.
 pub(super) fn parse(path: &Path, text: &str) -> Result<Layer, Box<Problem>> {
     let table = DeTable::parse(text).map_err(|error| malformed(path, text, &error))?;
-    let file = FileText { path, text };
+    let file = FileText { path, newlines: text.match_indices('\n').map(|(at, _)| at).collect() };
     let origin = file.origin(&table);
     Ok(file.table(table.get_ref(), &origin).into())
 }
@@ -37,12 +37,15 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
 
 struct FileText<'a> {
     path: &'a Path,
-    text: &'a str,
+    /// The place of each newline.
+    newlines: Vec<usize>,
 }
 
 impl FileText<'_> {
     fn origin<T>(&self, spanned: &Spanned<T>) -> String {
-        format!("{}, line {}", self.path.display(), position(self.text, spanned.span().start).0)
+        let start = spanned.span().start;
+        let line = self.newlines.partition_point(|newline| *newline < start) + 1;
+        format!("{}, line {line}", self.path.display())
     }
 
     fn table(&self, table: &DeTable<'_>, origin: &str) -> Value {

@@ -28,6 +28,9 @@ const CRASHES_TO_BLAME: u32 = 5;
 /// The longest time for which a message is kept that may be the cause of the failures: because it ends the handler, or
 /// because no other one is there to be tried.
 const LONGEST_SUSPECTED: Duration = Duration::from_mins(15);
+/// The longest time for which a message is kept at its last attempt that does not reach its handler while others do: each of
+/// its calls pauses the polling.
+const LONGEST_UNREACHED: Duration = Duration::from_mins(2);
 /// The number of parts of the window of the failure rate, each dropped as a whole.
 const WINDOW_PARTS: u32 = 10;
 
@@ -342,13 +345,14 @@ impl Breaker {
         if self.is_blamed(Some(message)) {
             return KeptFailures::None;
         }
-        let is_kept_for_long = kept_since.is_some_and(|since| since + LONGEST_SUSPECTED <= now);
+        let is_kept_for = |time| kept_since.is_some_and(|since| since + time <= now);
+        let is_kept_for_long = is_kept_for(LONGEST_SUSPECTED);
         let Some(opening) = &self.opening else {
             // A message that fails again although others found the handler since then is the cause itself; one that did not
             // reach the handler may be so by chance.
             let is_cause = kept_since.is_some_and(|since| self.available_at >= Some(since));
             return match is_cause {
-                true if is_kept_for_long => KeptFailures::None,
+                true if is_kept_for(LONGEST_UNREACHED) => KeptFailures::None,
                 true => KeptFailures::UnreachedAtLastAttempt,
                 false => KeptFailures::UnavailableAtLastAttempt,
             };
@@ -571,8 +575,9 @@ mod tests {
         let still = "no other one has found the handler since then";
         assert_eq!(kept(&closed, Some(now), now), KeptFailures::UnavailableAtLastAttempt, "{still}");
         call(&mut closed, HandlerResponse::Worked, "b", now + SECOND);
-        assert_eq!(kept(&closed, Some(now), later - SECOND), KeptFailures::UnreachedAtLastAttempt);
-        assert_eq!(kept(&closed, Some(now), later), KeptFailures::None);
+        let let_go = now + LONGEST_UNREACHED;
+        assert_eq!(kept(&closed, Some(now), let_go - SECOND), KeptFailures::UnreachedAtLastAttempt);
+        assert_eq!(kept(&closed, Some(now), let_go), KeptFailures::None);
         let mut breaker = opened(now);
         assert_eq!(kept(&breaker, Some(now), later), KeptFailures::UnavailableUnlessCrashed);
         for _ in 0..9 {

@@ -144,9 +144,14 @@ pub(crate) enum S3Mode {
 }
 
 impl Settings {
+    /// True if the objects are fetched to which messages point.
+    pub(crate) fn fetches(&self) -> bool {
+        self.s3 == S3Mode::Fetch
+    }
+
     /// The treatment by these settings, with the objects that they name.
     pub(crate) fn with_objects(&self, objects: impl FnOnce() -> S3Objects) -> Payload {
-        let objects = (self.s3 == S3Mode::Fetch).then(|| Arc::new(objects()));
+        let objects = self.fetches().then(|| Arc::new(objects()));
         let temporary_directory = self.temporary_directory.clone();
         Payload { objects, max: self.max, delete: self.delete, decode: self.decode, temporary_directory }
     }

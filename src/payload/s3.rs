@@ -23,6 +23,8 @@ use crate::{
 
 /// The bytes that are written into a file at once.
 const WRITE_BYTES: usize = 256 * 1024;
+/// The key of no object.
+const NO_OBJECT: &str = "longshore-check-this-is-no-object";
 /// The time limit of one object's transfer.
 const TRANSFER: Duration = Duration::from_mins(5);
 
@@ -125,6 +127,20 @@ impl S3Objects {
             return Err(reader.too_large(&format!("{expected_bytes} bytes")));
         }
         Ok(reader)
+    }
+
+    /// Asks for an object that is not there: S3 is reached, and knows the bucket and the credentials.
+    ///
+    /// Without `s3:ListBucket` the answer is that access is denied, which says nothing of what may be stored.
+    pub(crate) async fn find_bucket(&self, bucket: &str) -> Result<(), ObjectError> {
+        let pointer = Pointer { bucket: bucket.to_owned(), key: NO_OBJECT.to_owned() };
+        let call = self.client().await?.get_object().bucket(bucket).key(NO_OBJECT);
+        match call.send().await {
+            Err(error) if !matches!(error.code(), Some("NoSuchKey" | "AccessDenied")) => {
+                Err(failure(&pointer, &error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Stores an object.

@@ -381,3 +381,30 @@ async fn encoded_bodies_are_decoded_on_request_also_from_s3() {
     }
     world.sqs.becomes_empty(&world.pair.queue).await;
 }
+
+/// The findings of `check` about the payload, and what was not tried about it.
+async fn checked(queue: &str, payload: &str) -> (Vec<String>, bool) {
+    let handler = Handler::willing();
+    let settings = format!(
+        "[queues.orders]\nurl = '{queue}'\npayload = {{ {payload} }}\nhandler = {{ kind = 'http', url = '{}' }}\n",
+        handler.url()
+    );
+    let ended = Launch::of(&["check", "--format", "json"]).file(&settings).run().await;
+    let report: serde_json::Value = serde_json::from_str(&ended.output).unwrap();
+    let findings = report["findings"].as_array().unwrap().iter();
+    let codes = findings.map(|finding| finding["code"].as_str().unwrap().to_owned());
+    let is_untried = report["untried"].as_array().unwrap().iter().any(|untried| untried["of"] == "objects");
+    (codes.filter(|code| code.starts_with("payload")).collect(), is_untried)
+}
+
+#[tokio::test]
+async fn check_finds_a_bucket_that_is_not_there_and_an_s3_that_is_not_reached() {
+    let Some(world) = World::start().await else { return };
+    let found = async |payload: &str| checked(&world.pair.queue, payload).await;
+    assert_eq!(found("s3 = 'fetch'").await, (Vec::new(), true));
+    assert_eq!(found(&format!("bucket = '{BUCKET}'")).await, (Vec::new(), false));
+    assert_eq!(found("bucket = 'no-such-bucket'").await, (vec!["payload-bucket".to_owned()], false));
+    let unreached = format!("bucket = '{BUCKET}', endpoint_url = 'http://127.0.0.1:9'");
+    assert_eq!(found(&unreached).await, (vec!["payload-unreachable".to_owned()], false));
+    assert_eq!(world.keys().await, Vec::<String>::new());
+}

@@ -142,10 +142,16 @@ impl History {
         self.shape.prepares && plan.mode == FailureMode::FailsUnprepared && receive_count <= plan.fails
     }
 
-    /// The failure of the handler at this receive.
-    fn failure(&self, message: &Message) -> Option<FailureMode> {
-        let (_, plan) = self.plan_of(&message.body);
-        (message.receive_count <= plan.fails).then_some(plan.mode)
+    /// The failure of the handler at this receive. One that is down is so for the message's first calls, whichever receive they
+    /// are of.
+    fn failure(&self, message: &Message, log: &Log) -> Option<FailureMode> {
+        let (number, plan) = self.plan_of(&message.body);
+        let calls = || log.runs.iter().filter(|run| run.number == number).count();
+        let fails = match plan.mode {
+            FailureMode::IsDown => calls() < plan.fails as usize,
+            _ => message.receive_count <= plan.fails,
+        };
+        fails.then_some(plan.mode)
     }
 
     fn has(&self, mode: FailureMode) -> bool {
@@ -178,6 +184,8 @@ enum RunResult {
     Done,
     Rejected,
     Failed,
+    /// The handler was down, so that a message is kept at its last receive.
+    Unreached,
 }
 
 /// Every call of every worker in the order of their beginning, and the groups that run.
@@ -205,7 +213,10 @@ impl Drop for Busy {
 
 /// Handles a batch; a message's body is its number.
 async fn work(log: Shared, history: Arc<History>, batch: Batch) -> Outcomes {
-    let modes: Vec<_> = batch.messages().map(|message| history.failure(message)).collect();
+    let modes: Vec<_> = {
+        let log = log.lock().unwrap();
+        batch.messages().map(|message| history.failure(message, &log)).collect()
+    };
     let whole = modes.iter().flatten().find(|mode| mode.is_of_whole_call());
     let _busy = begin(&log, &history, &batch, &modes);
     sleep(Duration::from_millis(fastrand::u64(0..3_000))).await;
@@ -229,7 +240,7 @@ fn begin(shared: &Shared, history: &History, batch: &Batch, modes: &[Option<Fail
     let mut log = shared.lock().unwrap();
     let mut groups = BTreeSet::new();
     log.calls += 1;
-    let fails = modes.iter().flatten().any(|mode| mode.is_of_whole_call());
+    let whole = modes.iter().flatten().find(|mode| mode.is_of_whole_call());
     for (message, mode) in batch.messages().zip(modes) {
         let (call, (number, plan)) = (log.calls, history.plan_of(&message.body));
         if log.busy.contains(&plan.group) && !groups.contains(&plan.group) {
@@ -237,8 +248,9 @@ fn begin(shared: &Shared, history: &History, batch: &Batch, modes: &[Option<Fail
         }
         groups.insert(plan.group);
         let result = match mode {
-            None if !fails => RunResult::Done,
-            Some(FailureMode::Rejects) if !fails => RunResult::Rejected,
+            _ if whole == Some(&FailureMode::IsDown) => RunResult::Unreached,
+            None if whole.is_none() => RunResult::Done,
+            Some(FailureMode::Rejects) if whole.is_none() => RunResult::Rejected,
             _ => RunResult::Failed,
         };
         log.runs.push(Run { call, number, receive_count: message.receive_count, result });
@@ -365,6 +377,7 @@ fn check_order(history: &History, runs: &[Run]) -> Result<BTreeSet<usize>, Strin
                 RunResult::Done => !history.loses_leases() || is_last_run,
                 RunResult::Rejected => is_last_run,
                 RunResult::Failed => run.receive_count >= MAX_RECEIVES,
+                RunResult::Unreached => false,
             };
             if !is_over {
                 failed_groups.insert(group);
@@ -417,7 +430,8 @@ proptest! {
         let is_done = |run: &&Run| run.result == RunResult::Done && over.contains(&run.number);
         let done: BTreeSet<_> = runs.iter().filter(is_done).map(|run| run.number).collect();
         prop_assert!(done.len() as u64 + dead >= planned as u64, "{} done, {} dead", done.len(), dead);
-        let doomed = history.messages.iter().filter(|plan| plan.fails >= MAX_RECEIVES).count() as u64;
+        let is_doomed = |plan: &&Plan| plan.fails >= MAX_RECEIVES && plan.mode != FailureMode::IsDown;
+        let doomed = history.messages.iter().filter(is_doomed).count() as u64;
         prop_assert!(dead >= doomed);
     }
 }

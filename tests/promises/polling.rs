@@ -114,7 +114,7 @@ async fn a_server_that_does_not_wait_makes_no_hot_loop() {
     scene.queue.always(Action::Receive, Fault::Empty);
     sleep(secs(600)).await;
     let receives = scene.queue.calls(Action::Receive).len();
-    assert!(receives <= 600, "{receives} receives in ten minutes");
+    assert!(receives <= 601, "one a second, and the first: {receives} receives in ten minutes");
     scene.queue.heal(Action::Receive);
     let (id, sent) = (scene.send("a"), Instant::now());
     scene.journal.ended(1).await;
@@ -128,7 +128,7 @@ async fn a_worker_with_a_wait_of_zero_makes_no_hot_loop() {
     let (scene, worker) = idle(scene);
     sleep(secs(600)).await;
     let receives = scene.queue.calls(Action::Receive).len();
-    assert!(receives <= 600, "{receives} receives in ten minutes");
+    assert!(receives <= 601, "one a second, and the first: {receives} receives in ten minutes");
     worker.drain().await;
 }
 

@@ -63,7 +63,7 @@ pub(super) fn build(settings: &Settings) -> Result<Client, HttpError> {
     built(builder(settings)?)
 }
 
-/// Builds a client that opens connections, TLS included, and sends nothing: each request fails with [`Opened`].
+/// Builds a client that opens connections, TLS included, and sends nothing: each request fails with [`ConnectionOpened`].
 pub(super) fn build_opener(settings: &Settings) -> Result<Client, HttpError> {
     built(builder(settings)?.connector_layer(MapResultLayer::new(closed_once_opened)))
 }
@@ -75,15 +75,15 @@ fn built(builder: ClientBuilder) -> Result<Client, HttpError> {
 /// The error of a request whose connection was opened, and closed before anything was sent.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection was opened")]
-struct Opened;
+struct ConnectionOpened;
 
 fn closed_once_opened<C>(connection: Result<C, BoxError>) -> Result<C, BoxError> {
-    connection.and_then(|_opened| Err(Opened.into()))
+    connection.and_then(|_opened| Err(ConnectionOpened.into()))
 }
 
 /// True for the error of a request by the client of [`build_opener`] that reached the handler.
 pub(super) fn was_opened(error: &reqwest::Error) -> bool {
-    let is_opened = |cause: &(dyn Error + 'static)| cause.downcast_ref::<Opened>().is_some();
+    let is_opened = |cause: &(dyn Error + 'static)| cause.downcast_ref::<ConnectionOpened>().is_some();
     causes(error).any(is_opened)
 }
 

@@ -148,6 +148,10 @@ codes! {
         "see that the table's time to live is on for expires_at; or grant the role that checks dynamodb:DescribeTimeToLive";
     OnceKeep = "once-keep", Warning,
         "raise once.keep to the queue's MessageRetentionPeriod or more, or leave it out";
+    PayloadBucket = "payload-bucket", Unavailable,
+        "create the bucket, or correct payload.bucket and payload.region; and see that the task role may use it";
+    PayloadUnreachable = "payload-unreachable", Unavailable,
+        "check the bucket's region and the network: a private subnet needs a NAT gateway or a VPC endpoint of S3";
     HandlerUnreachable = "handler-unreachable", Unavailable,
         "start the handler, or correct where it is; the worker would wait for it and receive nothing";
     HandlerAnswer = "handler-answer", Warning,

@@ -5,6 +5,7 @@
 mod codes;
 mod dead_letters;
 mod once;
+mod payload;
 mod platform;
 mod queue;
 mod report;

@@ -2,7 +2,7 @@
 
 use super::{
     Code, Finding, Untried, check_handler, check_topics, codes::check_permissions, dead_letters, fifo_topic,
-    once, platform, unused_extensions,
+    once, payload, platform, unused_extensions,
 };
 use crate::{
     config::{QueueSettings, Settings},
@@ -35,15 +35,16 @@ impl QueueFindings {
 
 /// Checks one queue and everything that its settings name.
 pub(super) async fn check(name: &str, queue: &QueueSettings, settings: &Settings) -> QueueFindings {
-    let (mut checked, of_handler, of_topics, of_once) = tokio::join!(
+    let (mut checked, of_handler, of_topics, of_once, of_payload) = tokio::join!(
         check_queue(name, queue, settings),
         check_handler(name, queue, settings),
         check_topics(name, queue, settings),
         once::check(name, queue, settings),
+        payload::check(name, queue, settings),
     );
     let beyond = platform::timeout_beyond_drain(name, queue, settings);
     let of_handler = of_handler.into_iter().chain(unused_extensions(name, queue));
-    checked.found.extend(of_handler.chain(of_topics).chain(of_once).chain(beyond));
+    checked.found.extend(of_handler.chain(of_topics).chain(of_once).chain(of_payload).chain(beyond));
     checked
 }
 
@@ -58,6 +59,7 @@ async fn check_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> 
     };
     let mut found = check_permissions(name, &*opened).await;
     let mut untried = vec![Untried::receive(name)];
+    untried.extend(queue.payload.fetches().then(|| Untried::fetch(name)));
     let Some(description) = description else {
         found.push(Finding::of(name, Code::AttributesForbidden, "sqs:GetQueueAttributes is refused"));
         found.extend(dead_letters::not_copied(name, queue, "the worker does not know maxReceiveCount"));

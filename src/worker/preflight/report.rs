@@ -19,7 +19,7 @@ pub(crate) struct Untried {
     /// The configured name of the queue.
     queue: String,
     action: &'static str,
-    /// The resource of the action: the queue, or its DLQ.
+    /// The resource of the action: the queue, its DLQ, or the objects to which its messages point.
     of: &'static str,
 }
 
@@ -32,6 +32,11 @@ impl Untried {
     /// The send to a queue's DLQ.
     pub(super) fn send(queue: &str) -> Self {
         Self { queue: queue.to_owned(), action: "sqs:SendMessage", of: "dlq" }
+    }
+
+    /// The read of the objects to which the messages of a queue point.
+    pub(super) fn fetch(queue: &str) -> Self {
+        Self { queue: queue.to_owned(), action: "s3:GetObject", of: "objects" }
     }
 
     fn to_json(&self) -> Value {
@@ -112,7 +117,11 @@ impl Report {
     fn untried_text(&self) -> String {
         let mut queues: BTreeMap<_, Vec<&str>> = BTreeMap::new();
         for Untried { queue, action, of } in &self.untried {
-            let of = if *of == "dlq" { "the dlq of " } else { "" };
+            let of = match *of {
+                "dlq" => "the dlq of ",
+                "objects" => "the objects of ",
+                _ => "",
+            };
             queues.entry((of, action)).or_default().push(queue);
         }
         // The receive from the queue comes before the send to the DLQ.
