@@ -237,7 +237,7 @@ impl QueueSettings {
     fn validate(&self, purpose: Purpose) -> Vec<Problem> {
         let mut problems = self.validate_address();
         problems.extend(within("dlq", self.validate_dlq()));
-        problems.extend(self.weight.validate());
+        problems.extend(self.validate_weight());
         problems.extend(self.validate_signature());
         problems.extend(self.validate_groups());
         problems.extend(self.consumer.validate());
@@ -281,6 +281,16 @@ impl QueueSettings {
         let of_handler =
             |handler| self.validate_event(handler).or_else(|| self.consumer.validate_for(handler.takes()));
         self.handlers().find_map(of_handler).into_iter().collect()
+    }
+
+    /// Finds a weight that is out of range, and one without a pool.
+    fn validate_weight(&self) -> Option<Problem> {
+        let is_without_effect = self.pool.is_none() && self.weight != PoolWeight::default();
+        let without_effect = || {
+            let problem = Problem::new("weight", "without effect: the queue shares no pool");
+            problem.with_value(self.weight.0).with_hint("name its pool, or leave weight out")
+        };
+        self.weight.validate().or_else(|| is_without_effect.then(without_effect))
     }
 
     fn validate_address(&self) -> Vec<Problem> {
@@ -458,6 +468,8 @@ mod tests {
     #[test]
     fn a_queue_takes_slots_of_a_pool_that_exists_and_limits_groups_only_where_they_run_at_once() {
         let mut settings = of_urls(["http://sqs/1/q", "http://sqs/1/r.fifo"]);
+        settings.queues.get_mut("a").unwrap().weight = PoolWeight(3);
+        assert_eq!(keys(&settings, Purpose::Inspect), ["queues.a.weight"], "without effect");
         settings.queues.get_mut("a").unwrap().pool = Some("main".to_owned());
         assert_eq!(keys(&settings, Purpose::Inspect), ["queues.a.pool"]);
         settings.pool.insert("main".to_owned(), PoolSettings { concurrency: 0 });
