@@ -205,9 +205,8 @@ test-pipeline: $(DEPLOY)/python/ready $(DEPLOY)/actionlint/ready
 test-verify: $(VENV)/ready ## what deploy/verify says of what it sees; `make verify-localstack` runs the whole of it
 	$(VENV)/bin/python deploy/test/verify/main.py
 
-verify-localstack: $(VENV)/ready deploy/node_modules/ready ## deploy/verify in LocalStack, as far as that goes: the table says what it did not see
-	$(if $(LONGSHORE_PROGRAM),,cargo build --locked)
-	LONGSHORE_PROGRAM=$(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore) PATH="$(VENV)/bin:$$PATH" deploy/test/emulated/run.sh $(DEPLOY)/localstack $(VENV)/bin/python deploy/test/verify/main.py InLocalStack
+verify-localstack: $(VENV)/ready deploy/node_modules/ready $(WORKER) ## deploy/verify in LocalStack, as far as that goes: the table says what it did not see
+	LONGSHORE_PROGRAM=$(PROGRAM) PATH="$(VENV)/bin:$$PATH" deploy/test/emulated/run.sh $(DEPLOY)/localstack $(VENV)/bin/python deploy/test/verify/main.py InLocalStack
 
 test-helm: $(if $(DEPLOY_SKIP_LINT),,deploy/node_modules/ready $(DEPLOY)/helm/ready $(WORKER)) ## the chart in deploy/helm, rendered and checked with the schemas of Kubernetes and KEDA; LONGSHORE_SKIP_PYTHON=1 leaves it out
 	$(if $(DEPLOY_SKIP_LINT),@echo "skipped: the chart in deploy/helm (LONGSHORE_SKIP_PYTHON=1)",$(DEPLOY)/helm/bin/python deploy/test/helm/main.py $(PROGRAM))
@@ -229,8 +228,7 @@ test-first: ## deploy/first.sh with stubs of AWS and Docker
 	@command -v shellcheck >/dev/null || [ "$$(id -u)" != 0 ] || { apt-get update -qq && apt-get install -y -qq --no-install-recommends shellcheck >/dev/null; } || true
 	python3 deploy/test/first/main.py
 
-test-deploy: deploy/node_modules/ready $(VENV)/ready ## the templates of deploy/stacks in LocalStack, requests through them and the worker, deploy/first.sh and deploy/verify; LONGSHORE_EMULATOR names a LocalStack that runs already
-	$(if $(LONGSHORE_PROGRAM),,cargo build --locked)
+test-deploy: deploy/node_modules/ready $(VENV)/ready $(WORKER) ## the templates of deploy/stacks in LocalStack, requests through them and the worker, deploy/first.sh and deploy/verify; LONGSHORE_EMULATOR names a LocalStack that runs already
 	cd deploy && npm run --silent build
 	LONGSHORE_PROGRAM=$(PROGRAM) PATH="$(VENV)/bin:$$PATH" deploy/test/emulated/run.sh $(DEPLOY)/localstack $(MAKE) --no-print-directory emulated
 
@@ -348,8 +346,9 @@ $(PEERS)/ready: $(addprefix examples/bench/peers/,requirements.txt package.json 
 	fi
 
 # The worker that other programs are checked with.
+# With an example, so that the dependencies have the features that they have in the tests, and are built once.
 worker:
-	cargo build --locked --bin longshore
+	cargo build --locked --workspace --bins --example minimal
 
 # As root on Debian it installs what it needs.
 $(DASHBOARDS)/prometheus:

@@ -18,7 +18,8 @@ pub(crate) fn built(examples: &[&str]) -> PathBuf {
             cargo.env_remove(&name);
         }
     }
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--locked"]);
+    // Of the whole workspace, as the tests are built: the dependencies have the same features, and are there.
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--locked", "--workspace"]);
     cargo.args(examples.iter().flat_map(|example| ["--example", example]));
     if directory.ends_with("release") {
         cargo.arg("--release");
