@@ -346,9 +346,9 @@ $(PEERS)/ready: $(addprefix examples/bench/peers/,requirements.txt package.json 
 	fi
 
 # The worker that other programs are checked with.
-# With an example, so that the dependencies have the features that they have in the tests, and are built once.
+# With an example and a test, so that the dependencies have the features that they have in all tests, and are built once.
 worker:
-	cargo build --locked --workspace --bins --example minimal
+	cargo build --locked --workspace --bins --example minimal --test server
 
 # As root on Debian it installs what it needs.
 $(DASHBOARDS)/prometheus:

@@ -18,8 +18,9 @@ pub(crate) fn built(examples: &[&str]) -> PathBuf {
             cargo.env_remove(&name);
         }
     }
-    // Of the whole workspace, as the tests are built: the dependencies have the same features, and are there.
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--locked", "--workspace"]);
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--locked"]);
+    // With a test of the emulator, so that the dependencies have the features that they have in all tests, and are there.
+    cargo.args(["--workspace", "--test", "server"]);
     cargo.args(examples.iter().flat_map(|example| ["--example", example]));
     if directory.ends_with("release") {
         cargo.arg("--release");
