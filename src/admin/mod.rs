@@ -15,7 +15,6 @@ use std::{
 };
 
 use longshore_listener::{AllowedHosts, HttpListener};
-use prometheus::IntCounter;
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -24,7 +23,7 @@ use self::router::router;
 use crate::{
     settings::{Problem, Secret},
     tasks::{End, Tasks},
-    telemetry::{ConnectionFault, Each, MetricScope, events, metric_group},
+    telemetry::{ConnectionFault, Each, IntCounter, MetricScope, events, metric_group},
 };
 
 pub use self::control::ControlAccess;

@@ -1,9 +1,8 @@
 //! Metrics of receives and of the calls of the handler.
 
-use prometheus::{IntCounter, IntGauge};
-
 use crate::telemetry::{
-    ByLabel, Each, Ending, Histogram, Label as _, Lazily, PauseCause, SecondsSince, metric_group,
+    ByLabel, Each, Ending, Histogram, IntCounter, IntGauge, Label as _, Lazily, PauseCause, SecondsSince,
+    metric_group,
 };
 
 /// From a few milliseconds to the twelve hours that a message may be held.

@@ -5,13 +5,12 @@ use std::{
     time::Duration,
 };
 
-use prometheus::Counter;
 use tokio::time::Instant;
 
 use crate::{
     in_progress::{InProgress, InProgressEntry},
     message::MessageId,
-    telemetry::{Computed, MetricScope, metric_group},
+    telemetry::{Computed, Counter, MetricScope, metric_group},
 };
 
 metric_group! {

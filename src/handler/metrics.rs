@@ -7,12 +7,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use prometheus::{IntCounter, IntGauge};
-
 use super::Outcome;
 use crate::telemetry::{
-    ByLabel, Ending, FailureCause, HandlerKind, Label as _, Lazily, MetricGroup, MetricScope, ProcessExit,
-    ProcessState, metric_group,
+    ByLabel, Ending, FailureCause, HandlerKind, IntCounter, IntGauge, Label as _, Lazily, MetricGroup,
+    MetricScope, ProcessExit, ProcessState, metric_group,
 };
 
 metric_group! {

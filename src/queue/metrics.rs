@@ -1,9 +1,10 @@
 //! Metrics of the calls to SQS.
 
-use prometheus::IntCounter;
 use tokio::time::Instant;
 
-use crate::telemetry::{Action, ByLabel, CallResult, Each, Histogram, OPERATION_SECONDS, metric_group};
+use crate::telemetry::{
+    Action, ByLabel, CallResult, Each, Histogram, IntCounter, OPERATION_SECONDS, metric_group,
+};
 
 metric_group! {
     /// Metrics of the calls to SQS that are about one queue.

@@ -1,11 +1,10 @@
 //! The metrics of publications and notifications, and publishing with metrics and a span.
 
-use prometheus::IntCounter;
 use tokio::time::Instant;
 
 use super::{Publication, PublicationId, Publisher, Target, TopicError};
 use crate::telemetry::{
-    ByLabel, CallResult, Each, Histogram, Notified, OPERATION_SECONDS, Occasion, metric_group,
+    ByLabel, CallResult, Each, Histogram, IntCounter, Notified, OPERATION_SECONDS, Occasion, metric_group,
     spans::{Destination, Trace},
 };
 

@@ -22,9 +22,9 @@ pub(crate) use self::{
     events::WarningSampler,
     label::{ConnectionFault, GiveBackCause, MessageState, PauseCause, ProcessExit},
     metrics::{
-        ByLabel, Computed, Each, Handle, Histogram, LabelDefinition, Lazily, Metric, MetricDefinition,
-        MetricGroup, MetricsFormat, OPERATION_SECONDS, SecondsSince, metric_constant, metric_definition,
-        metric_group,
+        ByLabel, Computed, Counter, Each, Gauge, Handle, Histogram, IntCounter, IntGauge, LabelDefinition,
+        Lazily, Metric, MetricDefinition, MetricGroup, MetricsFormat, OPERATION_SECONDS, SecondsSince,
+        metric_constant, metric_definition, metric_group,
     },
 };
 pub use self::{

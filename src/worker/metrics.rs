@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use prometheus::{Gauge, IntGauge};
 use tokio::time::Instant;
 
 #[cfg(test)]
@@ -28,7 +27,7 @@ use crate::{
         running::RunningCalls,
     },
     handler::FailureCounter,
-    telemetry::{Computed, MetricScope, Metrics, metric_group},
+    telemetry::{Computed, Gauge, IntGauge, MetricScope, Metrics, metric_group},
 };
 
 /// The metrics of every part, in the order of the reference page.

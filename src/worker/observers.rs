@@ -7,7 +7,6 @@ use std::time::Duration;
 
 #[cfg(feature = "sns")]
 use futures_util::future::{BoxFuture, FutureExt as _};
-use prometheus::IntCounter;
 
 #[cfg(feature = "sns")]
 use crate::sns::notifications::{Notification, Notifier};
@@ -15,7 +14,7 @@ use crate::sns::notifications::{Notification, Notifier};
 use crate::{consumer::CallGuard, ecs::CallsInFlight};
 use crate::{
     consumer::{CallObserver, MessageEnd},
-    telemetry::{MetricScope, context::TraceContext, events, metric_group, spans::Trace},
+    telemetry::{IntCounter, MetricScope, context::TraceContext, events, metric_group, spans::Trace},
 };
 
 metric_group! {

@@ -6,9 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use prometheus::{IntCounter, IntGauge};
-
-use crate::telemetry::{Computed, MetricScope, metric_group};
+use crate::telemetry::{Computed, IntCounter, IntGauge, MetricScope, metric_group};
 
 metric_group! {
     /// Metrics of one queue's leases.

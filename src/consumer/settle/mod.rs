@@ -12,7 +12,6 @@ use std::{
     time::Duration,
 };
 
-use prometheus::IntCounter;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -31,7 +30,9 @@ use crate::{
     message::{Message, Wanted},
     queue::Queue,
     settings::{Problem, at_most},
-    telemetry::{Action, ByLabel, Computed, MetricScope, events, metric_group, spans::QueueTraces},
+    telemetry::{
+        Action, ByLabel, Computed, IntCounter, MetricScope, events, metric_group, spans::QueueTraces,
+    },
 };
 
 #[cfg(feature = "admin")]

@@ -2,12 +2,10 @@
 
 use std::{io, path::Path};
 
-use prometheus::{IntCounter, IntGauge};
-
 use super::events;
 use crate::{
     message::MessageId,
-    telemetry::{ByLabel, Each, PauseCause, ProcessExit},
+    telemetry::{ByLabel, Each, IntCounter, IntGauge, PauseCause, ProcessExit},
 };
 
 events! {

@@ -8,15 +8,14 @@ use std::{
 };
 
 use humantime::format_rfc3339_millis;
-use prometheus::IntCounter;
 use url::Url;
 
 use super::events;
 use crate::{
     message::MessageId,
     telemetry::{
-        Action, ByLabel, Each, Ending, FailureCause, GiveBackCause, Label as _, Notified, Occasion,
-        WarningSampler,
+        Action, ByLabel, Each, Ending, FailureCause, GiveBackCause, IntCounter, Label as _, Notified,
+        Occasion, WarningSampler,
     },
 };
 

@@ -2,13 +2,12 @@
 
 use std::{error::Error, net::SocketAddr};
 
-use prometheus::IntCounter;
 use tokio::task::JoinError;
 
 use super::events;
 use crate::{
     queue::QueueError,
-    telemetry::{ConnectionFault, Each, Label as _},
+    telemetry::{ConnectionFault, Each, IntCounter, Label as _},
 };
 
 events! {

@@ -6,35 +6,11 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use prometheus::{
-    Counter, CounterVec, Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    core::Collector,
+use super::{
+    definition::LabelDefinition,
+    family::{Family, LabelValue, Metric},
 };
-
-use super::definition::{LabelDefinition, MetricDefinition, MetricKind};
 use crate::telemetry::Label;
-
-/// A metric with all its labels set.
-pub trait Metric: Clone + Send + Sync + 'static {
-    /// The kind of the metric.
-    const KIND: MetricKind;
-
-    /// The metrics of one name that differ in their labels.
-    type Family: Collector + Clone + Send + Sync + 'static;
-
-    /// Creates a family without series.
-    fn family(definition: &MetricDefinition, options: MetricOptions) -> prometheus::Result<Self::Family>;
-
-    /// The series with these label values, created if there is none.
-    fn series(family: &Self::Family, values: &[&str]) -> Self;
-}
-
-/// The options of all metrics of a registry.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct MetricOptions {
-    /// Histograms have exponential buckets, too.
-    pub(super) exponential_histograms: bool,
-}
 
 /// Resolved series of one metric.
 pub trait Handle: Sized + Send + Sync + 'static {
@@ -53,60 +29,35 @@ pub trait Handle: Sized + Send + Sync + 'static {
 /// A family, and the label values that are known so far.
 #[derive(Clone)]
 pub struct Series<M: Metric> {
-    family: M::Family,
+    family: Family<M>,
     labels: &'static [LabelDefinition],
-    values: Arc<[Option<Arc<str>>]>,
+    values: Arc<[Option<LabelValue>]>,
 }
 
 impl<M: Metric> Series<M> {
     pub(super) fn new(
-        family: M::Family,
+        family: Family<M>,
         labels: &'static [LabelDefinition],
         value: impl Fn(&str) -> Option<Arc<str>>,
     ) -> Self {
-        let values = labels.iter().map(|label| label.constant.map(Into::into).or_else(|| value(label.name)));
+        let values = labels.iter().map(|label| match label.constant {
+            Some(constant) => Some(LabelValue::Static(constant)),
+            None => value(label.name).map(LabelValue::Shared),
+        });
         Self { family, labels, values: values.collect() }
     }
 
     fn with(&self, label: impl Label) -> Self {
         let values = self.labels.iter().zip(&*self.values).map(|(definition, value)| {
-            value.clone().or_else(|| label.value_of(definition.name).map(Into::into))
+            value.clone().or_else(|| label.value_of(definition.name).map(LabelValue::Static))
         });
         Self { values: values.collect(), ..self.clone() }
     }
 
     fn metric(&self) -> M {
-        let values: Vec<&str> =
-            self.values.iter().map(|value| value.as_deref().unwrap_or_default()).collect();
-        M::series(&self.family, &values)
+        let values = self.values.iter().map(|value| value.clone().unwrap_or(LabelValue::Static("")));
+        self.family.series(values.collect())
     }
-}
-
-macro_rules! metrics {
-    ($($metric:ty: $kind:expr, $family:ty;)*) => {
-        $(
-            impl Metric for $metric {
-                const KIND: MetricKind = $kind;
-
-                type Family = $family;
-
-                fn family(definition: &MetricDefinition, _: MetricOptions) -> prometheus::Result<$family> {
-                    <$family>::new(Opts::new(definition.name, definition.help), &definition.label_names())
-                }
-
-                fn series(family: &$family, values: &[&str]) -> Self {
-                    family.with_label_values(values)
-                }
-            }
-        )*
-    };
-}
-
-metrics! {
-    IntCounter: MetricKind::Counter, IntCounterVec;
-    Counter: MetricKind::Counter, CounterVec;
-    IntGauge: MetricKind::Gauge, IntGaugeVec;
-    Gauge: MetricKind::Gauge, GaugeVec;
 }
 
 /// A metric is its own handle: its series exists from the start.
@@ -212,10 +163,4 @@ fn values_of<L: Label>(label: &str) -> Option<Vec<&'static str>> {
         }
     }
     Some(values)
-}
-
-impl MetricDefinition {
-    pub(super) fn label_names(&self) -> Vec<&'static str> {
-        self.labels.iter().map(|label| label.name).collect()
-    }
 }

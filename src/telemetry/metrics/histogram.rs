@@ -1,38 +1,40 @@
-//! Histograms: their fixed buckets are on the registry; exemplars and exponential buckets, which it has not, stand beside it.
+//! Histograms: fixed buckets, exemplars and exponential buckets, which the library's have not.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::SystemTime,
 };
 
-use prometheus::{
-    HistogramOpts, HistogramVec,
-    core::{Collector, Desc},
-    proto::{LabelPair, MetricFamily},
-};
+use prometheus::proto;
 
 use super::{
-    definition::{MetricDefinition, MetricKind},
+    definition::MetricKind,
     exponential::ExponentialBuckets,
-    handle::{Metric, MetricOptions},
+    family::{Metric, MetricOptions},
     lock,
 };
 use crate::telemetry::context::TraceContext;
 
 /// A histogram with all its labels set; clones are the same histogram.
 #[derive(Clone, Debug)]
-pub struct Histogram {
-    fixed: prometheus::Histogram,
-    details: Arc<HistogramDetails>,
+pub struct Histogram(Arc<HistogramInner>);
+
+#[derive(Debug)]
+struct HistogramInner {
+    /// The upper bounds of all buckets but the last, which has none.
+    bounds: &'static [f64],
+    observed: Mutex<Observed>,
 }
 
-/// The details of a histogram beside its fixed buckets.
 #[derive(Debug)]
-pub(crate) struct HistogramDetails {
-    bounds: Arc<[f64]>,
-    exponential: Option<Mutex<ExponentialBuckets>>,
-    exemplars: Mutex<BTreeMap<usize, Exemplar>>,
+struct Observed {
+    /// The observations of each bucket.
+    counts: Box<[u64]>,
+    sum: f64,
+    exponential: Option<ExponentialBuckets>,
+    /// The last traced observation of each bucket.
+    exemplars: BTreeMap<usize, Exemplar>,
 }
 
 /// An observation, and the trace in which it was made.
@@ -46,102 +48,70 @@ pub(crate) struct Exemplar {
 impl Histogram {
     /// Counts a value.
     pub fn observe(&self, value: f64) {
-        self.fixed.observe(value);
-        if let Some(exponential) = &self.details.exponential {
-            lock(exponential).add(value);
-        }
+        self.observe_in(None, value);
     }
 
     /// Counts a value, and keeps it as the exemplar of its bucket if its trace is sampled.
     pub(crate) fn observe_in(&self, trace: Option<&TraceContext>, value: f64) {
-        self.observe(value);
+        let bucket = self.0.bounds.partition_point(|bound| *bound < value);
+        let mut observed = lock(&self.0.observed);
+        observed.counts[bucket] += 1;
+        observed.sum += value;
+        if let Some(exponential) = &mut observed.exponential {
+            exponential.add(value);
+        }
         if let Some(trace) = trace.filter(|trace| trace.span_context().is_sampled()) {
-            self.details.keep(Exemplar { value, at: SystemTime::now(), trace: trace.clone() });
+            let exemplar = Exemplar { value, at: SystemTime::now(), trace: trace.clone() };
+            observed.exemplars.insert(bucket, exemplar);
         }
     }
-}
 
-impl HistogramDetails {
-    fn keep(&self, exemplar: Exemplar) {
-        let bucket = self.bounds.partition_point(|bound| *bound < exemplar.value);
-        lock(&self.exemplars).insert(bucket, exemplar);
-    }
-
-    /// The last exemplar of each fixed bucket, by the bucket's position.
+    /// The last exemplar of each bucket, by the bucket's position.
     pub(crate) fn exemplars(&self) -> BTreeMap<usize, Exemplar> {
-        lock(&self.exemplars).clone()
+        lock(&self.0.observed).exemplars.clone()
     }
 
     /// The exponential buckets, if they are counted.
     #[cfg(feature = "otel")]
     pub(crate) fn exponential(&self) -> Option<ExponentialBuckets> {
-        self.exponential.as_ref().map(|buckets| lock(buckets).clone())
-    }
-}
-
-/// The histograms of one name.
-#[derive(Clone, Debug)]
-pub struct HistogramFamily {
-    fixed: HistogramVec,
-    bounds: Arc<[f64]>,
-    has_exponential: bool,
-    /// The positions of the labels in the order of their names.
-    order: Arc<[usize]>,
-    /// By the values of the labels in that order, which is the registry's, too.
-    details: Arc<Mutex<HashMap<Vec<String>, Arc<HistogramDetails>>>>,
-}
-
-impl HistogramFamily {
-    /// The details of the histogram with these labels, as the registry returns them.
-    pub(super) fn details(&self, labels: &[LabelPair]) -> Option<Arc<HistogramDetails>> {
-        let key: Vec<_> = labels.iter().map(|label| label.value().to_owned()).collect();
-        lock(&self.details).get(&key).cloned()
-    }
-
-    fn new_details(&self) -> HistogramDetails {
-        let exponential = self.has_exponential.then(Mutex::default);
-        HistogramDetails { bounds: self.bounds.clone(), exponential, exemplars: Mutex::default() }
+        lock(&self.0.observed).exponential.clone()
     }
 }
 
 impl Metric for Histogram {
     const KIND: MetricKind = MetricKind::Histogram(&[]);
 
-    type Family = HistogramFamily;
-
-    fn family(definition: &MetricDefinition, options: MetricOptions) -> prometheus::Result<HistogramFamily> {
-        let bounds = match definition.kind {
+    fn new(kind: MetricKind, options: MetricOptions) -> Self {
+        let bounds = match kind {
             MetricKind::Histogram(bounds) => bounds,
             MetricKind::Counter | MetricKind::Gauge => &[],
         };
-        let fixed = HistogramOpts::new(definition.name, definition.help).buckets(bounds.to_vec());
-        let fixed = HistogramVec::new(fixed, &definition.label_names())?;
-        let mut order: Vec<usize> = (0..definition.labels.len()).collect();
-        order.sort_unstable_by_key(|position| definition.labels[*position].name);
-        Ok(HistogramFamily {
-            fixed,
-            bounds: bounds.into(),
-            has_exponential: options.exponential_histograms,
-            order: order.into(),
-            details: Arc::default(),
-        })
+        let observed = Observed {
+            counts: vec![0; bounds.len() + 1].into(),
+            sum: 0.0,
+            exponential: options.exponential_histograms.then(ExponentialBuckets::default),
+            exemplars: BTreeMap::new(),
+        };
+        Self(Arc::new(HistogramInner { bounds, observed: Mutex::new(observed) }))
     }
 
-    fn series(family: &HistogramFamily, values: &[&str]) -> Self {
-        let key = family.order.iter().map(|position| values[*position].to_owned()).collect();
-        let mut details = lock(&family.details);
-        let details = details.entry(key).or_insert_with(|| Arc::new(family.new_details())).clone();
-        Self { fixed: family.fixed.with_label_values(values), details }
-    }
-}
-
-impl Collector for HistogramFamily {
-    fn desc(&self) -> Vec<&Desc> {
-        self.fixed.desc()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        self.fixed.collect()
+    fn read(&self) -> Option<proto::Metric> {
+        let observed = lock(&self.0.observed);
+        let mut cumulative = 0;
+        let buckets = self.0.bounds.iter().zip(&observed.counts).map(|(bound, count)| {
+            cumulative += count;
+            let mut bucket = proto::Bucket::default();
+            bucket.set_upper_bound(*bound);
+            bucket.set_cumulative_count(cumulative);
+            bucket
+        });
+        let mut histogram = proto::Histogram::default();
+        histogram.set_bucket(buckets.collect());
+        histogram.set_sample_count(observed.counts.iter().sum());
+        histogram.set_sample_sum(observed.sum);
+        let mut metric = proto::Metric::default();
+        metric.set_histogram(histogram);
+        Some(metric)
     }
 }
 
@@ -201,8 +171,8 @@ mod tests {
             metrics.queue("orders", "orders").group::<Waits>().wait.observe(1.5);
             let families = metrics.families();
             let family = families.iter().find(|family| family.name() == "longshore_wait_seconds").unwrap();
-            let details = metrics.details(family.name(), family.get_metric()[0].get_label()).unwrap();
-            let counts = details.exponential().map(|buckets| buckets.counts);
+            let histogram = metrics.histogram(family.name(), family.get_metric()[0].get_label()).unwrap();
+            let counts = histogram.exponential().map(|buckets| buckets.counts);
             assert_eq!(counts, is_asked.then(|| vec![1]));
         }
     }

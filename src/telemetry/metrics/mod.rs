@@ -3,12 +3,14 @@
 mod computed;
 mod definition;
 mod exponential;
+mod family;
 mod handle;
 mod histogram;
 mod open_metrics;
 #[cfg(test)]
 mod page;
 mod usage;
+mod value;
 
 use std::{
     any::{Any, TypeId},
@@ -27,16 +29,18 @@ use tokio::{
 pub(crate) use self::definition::{metric_constant, metric_definition, metric_group};
 #[cfg(feature = "otel")]
 pub(crate) use self::exponential::ExponentialBuckets;
+use self::family::{Family, MetricOptions};
 pub(crate) use self::{
     computed::{Computed, SecondsSince},
     definition::{LabelDefinition, MetricDefinition, MetricGroup},
-    handle::{ByLabel, Each, Handle, Lazily, Metric, Series},
-    histogram::{Exemplar, Histogram, HistogramDetails},
+    family::Metric,
+    handle::{ByLabel, Each, Handle, Lazily, Series},
+    histogram::{Exemplar, Histogram},
     open_metrics::MetricsFormat,
+    value::{Counter, Gauge, IntCounter, IntGauge},
 };
 #[cfg(test)]
 pub(crate) use self::{definition::MetricKind, page::reference, usage::ProcessUsageMetrics};
-use self::{handle::MetricOptions, histogram::HistogramFamily};
 use super::events::{self, LeftOut, WarningSampler};
 
 /// The name that OpenTelemetry gives to SQS.
@@ -131,7 +135,7 @@ impl Metrics {
 
     /// Everything on the registry, in OpenMetrics' text format (`application/openmetrics-text; version=1.0.0`).
     pub fn open_metrics(&self) -> String {
-        open_metrics::open_metrics(&self.0.registry.gather(), |name, labels| self.details(name, labels))
+        open_metrics::open_metrics(&self.0.registry.gather(), |name, labels| self.histogram(name, labels))
     }
 
     /// Everything on the registry, in this format.
@@ -154,9 +158,9 @@ impl Metrics {
         lock(&self.0.options).exponential_histograms = true;
     }
 
-    /// Finds the details of a histogram by its name and labels.
-    pub(crate) fn details(&self, name: &str, labels: &[proto::LabelPair]) -> Option<Arc<HistogramDetails>> {
-        lock(&self.0.families).get(name)?.downcast_ref::<HistogramFamily>()?.details(labels)
+    /// Finds a histogram by its name and labels.
+    pub(crate) fn histogram(&self, name: &str, labels: &[proto::LabelPair]) -> Option<Histogram> {
+        lock(&self.0.families).get(name)?.downcast_ref::<Family<Histogram>>()?.find(labels)
     }
 
     /// The time from which totals count.
@@ -226,10 +230,10 @@ impl Metrics {
         samplers.into_iter()
     }
 
-    fn family<M: Metric>(&self, definition: &MetricDefinition) -> M::Family {
+    fn family<M: Metric>(&self, definition: &'static MetricDefinition) -> Family<M> {
         let mut families = lock(&self.0.families);
         if let Some(family) =
-            families.get(definition.name).and_then(|family| family.downcast_ref::<M::Family>())
+            families.get(definition.name).and_then(|family| family.downcast_ref::<Family<M>>())
         {
             return family.clone();
         }
@@ -238,7 +242,7 @@ impl Metrics {
             clippy::expect_used,
             reason = "definitions are constants, and a test registers every one of them"
         )]
-        let family = M::family(definition, options).expect("the definition is valid");
+        let family = Family::new(definition, options).expect("the definition is valid");
         match self.0.registry.register(Box::new(family.clone())) {
             Ok(()) => {}
             // Programs that bring a registry often count their own resources already, under the same names.

@@ -2,13 +2,12 @@
 
 use std::{
     fmt::{self, Write as _},
-    sync::Arc,
     time::UNIX_EPOCH,
 };
 
 use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 
-use super::histogram::{Exemplar, HistogramDetails};
+use super::histogram::{Exemplar, Histogram};
 
 /// A text format of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,15 +31,15 @@ impl MetricsFormat {
 /// The end of a counter's name, which its family has not.
 const TOTAL: &str = "_total";
 
-/// The text of these families; `details` finds those of a histogram.
+/// The text of these families; `histogram` finds a histogram.
 pub(super) fn open_metrics(
     families: &[MetricFamily],
-    details: impl Fn(&str, &[LabelPair]) -> Option<Arc<HistogramDetails>>,
+    histogram: impl Fn(&str, &[LabelPair]) -> Option<Histogram>,
 ) -> String {
     let mut text = String::new();
     for family in families {
         // Writing into a String cannot fail.
-        let _infallible = write_family(&mut text, family, &details);
+        let _infallible = write_family(&mut text, family, &histogram);
     }
     text.push_str("# EOF\n");
     text
@@ -49,7 +48,7 @@ pub(super) fn open_metrics(
 fn write_family(
     text: &mut String,
     family: &MetricFamily,
-    details: impl Fn(&str, &[LabelPair]) -> Option<Arc<HistogramDetails>>,
+    histogram: impl Fn(&str, &[LabelPair]) -> Option<Histogram>,
 ) -> fmt::Result {
     let (name, kind) = name_and_kind(family);
     writeln!(text, "# TYPE {name} {kind}")?;
@@ -62,7 +61,7 @@ fn write_family(
             MetricType::COUNTER => {
                 sample(text, family.name(), labels, Number(metric.get_counter().get_value()))?;
             }
-            MetricType::HISTOGRAM => write_histogram(text, name, metric, details(name, labels).as_deref())?,
+            MetricType::HISTOGRAM => write_histogram(text, name, metric, histogram(name, labels).as_ref())?,
             MetricType::GAUGE | MetricType::SUMMARY | MetricType::UNTYPED => {
                 sample(text, name, labels, Number(metric.get_gauge().get_value()))?;
             }
@@ -86,10 +85,10 @@ fn write_histogram(
     text: &mut String,
     name: &str,
     metric: &Metric,
-    details: Option<&HistogramDetails>,
+    histogram: Option<&Histogram>,
 ) -> fmt::Result {
+    let exemplars = histogram.map(Histogram::exemplars).unwrap_or_default();
     let (labels, histogram) = (metric.get_label(), metric.get_histogram());
-    let exemplars = details.map(HistogramDetails::exemplars).unwrap_or_default();
     let count = histogram.get_sample_count();
     let finite = histogram.get_bucket().iter().filter(|bucket| bucket.upper_bound().is_finite());
     let bounds = finite.map(|bucket| (bucket.upper_bound(), bucket.cumulative_count()));

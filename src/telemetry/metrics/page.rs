@@ -14,7 +14,8 @@ pub(crate) fn reference(definitions: &[MetricDefinition]) -> String {
             MetricKind::Gauge => "gauge",
             MetricKind::Histogram(_) => "histogram",
         };
-        let labels = quoted(&definition.label_names());
+        let labels: Vec<_> = definition.labels.iter().map(|label| label.name).collect();
+        let labels = quoted(&labels);
         // Writing into a String cannot fail.
         let _infallible = writeln!(page, "| `{name}` | {kind} | {labels} | {help} |");
     }

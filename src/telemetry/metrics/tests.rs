@@ -1,7 +1,5 @@
 //! The metrics of the process, and a registry that the program shares.
 
-use prometheus::IntCounter;
-
 use super::*;
 
 metric_group! {
@@ -15,7 +13,7 @@ metric_group! {
 #[test]
 fn metrics_on_a_registry_of_the_program_are_served_beside_its_own() {
     let registry = Registry::new();
-    let own = IntCounter::new("own_total", "The program's own.").unwrap();
+    let own = prometheus::IntCounter::new("own_total", "The program's own.").unwrap();
     registry.register(Box::new(own)).unwrap();
     let metrics = Metrics::on(registry.clone());
     metrics.queue("orders", "orders").group::<TestMetrics>().things.inc();
@@ -30,7 +28,7 @@ fn metrics_on_a_registry_of_the_program_are_served_beside_its_own() {
 #[test]
 fn a_name_that_the_program_has_registered_stays_its_own() {
     let registry = Registry::new();
-    let own = IntCounter::new("process_cpu_seconds_total", "The program's own.").unwrap();
+    let own = prometheus::IntCounter::new("process_cpu_seconds_total", "The program's own.").unwrap();
     own.inc_by(7);
     registry.register(Box::new(own)).unwrap();
     let metrics = Metrics::on(registry);

@@ -2,13 +2,12 @@
 
 use std::fs;
 
-use prometheus::Counter;
 use rustix::{
     param::{clock_ticks_per_second, page_size},
     process::{Resource, getrlimit},
 };
 
-use super::{Computed, MetricScope};
+use super::{Computed, Counter, MetricScope};
 
 super::metric_group! {
     /// The resources of this process; absent where there is no `/proc`.

@@ -3,10 +3,7 @@
 //! Names stay as they are served to Prometheus, but for those that OpenTelemetry defines, which get its names and
 //! attributes back. Prometheus's own translation of OTLP makes both into the names that are scraped.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::{
     collector::metrics::v1::ExportMetricsServiceRequest,
@@ -22,7 +19,7 @@ use opentelemetry_proto::tonic::{
 use prometheus::proto::{Bucket, LabelPair, Metric as Series, MetricFamily, MetricType};
 
 use crate::telemetry::{
-    metrics::{Exemplar, ExponentialBuckets, HistogramDetails},
+    metrics::{Exemplar, ExponentialBuckets, Histogram as OwnHistogram},
     otlp::SCOPE,
     spans::SCHEMA_URL,
 };
@@ -47,10 +44,10 @@ pub(super) struct Period {
     pub(super) end: SystemTime,
 }
 
-/// Converts families to requests of limited size; `details` finds those of a histogram.
+/// Converts families to requests of limited size; `find` finds a histogram.
 pub(super) fn requests(
     families: &[MetricFamily],
-    details: impl Fn(&str, &[LabelPair]) -> Option<Arc<HistogramDetails>>,
+    find: impl Fn(&str, &[LabelPair]) -> Option<OwnHistogram>,
     resource: &Resource,
     period: Period,
 ) -> Vec<ExportMetricsServiceRequest> {
@@ -66,9 +63,7 @@ pub(super) fn requests(
             let (now, later) = series.split_at(room.min(series.len()));
             room -= now.len();
             series = later;
-            if let (Some(metric), Some(request)) =
-                (metric(family, now, &details, period), requests.last_mut())
-            {
+            if let (Some(metric), Some(request)) = (metric(family, now, &find, period), requests.last_mut()) {
                 request.push(metric);
             }
         }
@@ -92,7 +87,7 @@ fn request(metrics: Vec<Metric>, resource: &Resource) -> ExportMetricsServiceReq
 fn metric(
     family: &MetricFamily,
     series: &[Series],
-    details: impl Fn(&str, &[LabelPair]) -> Option<Arc<HistogramDetails>>,
+    find: impl Fn(&str, &[LabelPair]) -> Option<OwnHistogram>,
     period: Period,
 ) -> Option<Metric> {
     let numbers = |value: fn(&Series) -> f64| {
@@ -109,8 +104,8 @@ fn metric(
             Data::Gauge(Gauge { data_points: numbers(|series| series.get_gauge().get_value()) })
         }
         MetricType::HISTOGRAM => {
-            let with_details = |one| (one, details(family.name(), Series::get_label(one)));
-            histograms(series.iter().map(with_details).collect(), period)
+            let found = |one| (one, find(family.name(), Series::get_label(one)));
+            histograms(series.iter().map(found).collect(), period)
         }
         MetricType::SUMMARY | MetricType::UNTYPED => return None,
     };
@@ -142,21 +137,21 @@ fn number(series: &Series, value: f64, period: Period) -> NumberDataPoint {
 }
 
 /// Histograms of one name, which all have exponential buckets or none.
-fn histograms(series: Vec<(&Series, Option<Arc<HistogramDetails>>)>, period: Period) -> Data {
+fn histograms(series: Vec<(&Series, Option<OwnHistogram>)>, period: Period) -> Data {
     let aggregation_temporality = AggregationTemporality::Cumulative.into();
     let exponential: Vec<_> = series
         .iter()
-        .filter_map(|(series, details)| {
-            let details = details.as_deref()?;
-            Some(exponential_histogram(series, &details.exponential()?, exemplars(details), period))
+        .filter_map(|(series, own)| {
+            let own = own.as_ref()?;
+            Some(exponential_histogram(series, &own.exponential()?, exemplars(own), period))
         })
         .collect();
     if !exponential.is_empty() {
         let data_points = exponential;
         return Data::ExponentialHistogram(ExponentialHistogram { data_points, aggregation_temporality });
     }
-    let point = |(series, details): (&Series, Option<Arc<HistogramDetails>>)| {
-        histogram(series, details.as_deref().map(exemplars).unwrap_or_default(), period)
+    let point = |(series, own): (&Series, Option<OwnHistogram>)| {
+        histogram(series, own.as_ref().map(exemplars).unwrap_or_default(), period)
     };
     Data::Histogram(Histogram {
         data_points: series.into_iter().map(point).collect(),
@@ -186,7 +181,7 @@ fn exponential_histogram(
     }
 }
 
-fn exemplars(details: &HistogramDetails) -> Vec<OtlpExemplar> {
+fn exemplars(histogram: &OwnHistogram) -> Vec<OtlpExemplar> {
     let exemplar = |Exemplar { value, at, trace }| OtlpExemplar {
         time_unix_nano: nanoseconds(at),
         span_id: trace.span_id().to_bytes().to_vec(),
@@ -194,7 +189,7 @@ fn exemplars(details: &HistogramDetails) -> Vec<OtlpExemplar> {
         value: Some(Observed::AsDouble(value)),
         ..OtlpExemplar::default()
     };
-    details.exemplars().into_values().map(exemplar).collect()
+    histogram.exemplars().into_values().map(exemplar).collect()
 }
 
 /// Prometheus counts all observations up to a bound, OTLP those between two bounds.

@@ -158,8 +158,8 @@ async fn export(
     limit: Duration,
 ) -> Result<(), String> {
     let period = Period { start: metrics.began(), end: std::time::SystemTime::now() };
-    let details = |name: &str, labels: &[LabelPair]| metrics.details(name, labels);
-    let requests = convert::requests(&metrics.families(), details, resource, period);
+    let find = |name: &str, labels: &[LabelPair]| metrics.histogram(name, labels);
+    let requests = convert::requests(&metrics.families(), find, resource, period);
     let all_sent = async {
         for request in requests {
             sender.send(request).await?;
