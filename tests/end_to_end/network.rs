@@ -144,6 +144,7 @@ async fn an_https_handler_is_trusted_by_its_own_authority_or_the_bundle() {
     let queue = dev.sqs.pair("orders", 3).await.queue;
     let open = TlsServer::before(authority(&handler.url()), "localhost", &ca, Clients::Any).await;
     let closed = TlsServer::before(authority(&handler.url()), "localhost", &ca, Clients::Known).await;
+    let self_signed = TlsServer::self_signed(authority(&handler.url()), &ca).await;
     let file = |name: &str| ca.file(name).to_str().unwrap().to_owned();
     let own = format!(", ca_file = \"{}\"", ca.ca_file());
     let known = format!(
@@ -154,6 +155,7 @@ async fn an_https_handler_is_trusted_by_its_own_authority_or_the_bundle() {
     for (number, (server, settings, bundle)) in [
         (&open, String::new(), ca.ca_file()),
         (&open, own.clone(), String::new()),
+        (&self_signed, own.clone(), String::new()),
         (&closed, known, String::new()),
     ]
     .into_iter()
@@ -174,7 +176,7 @@ async fn an_https_handler_is_trusted_by_its_own_authority_or_the_bundle() {
     let worker = Worker::launched(Launch::of(&["run", "--admin-listen", "127.0.0.1:0"]).file(&unknown)).await;
     dev.sqs.send(&queue, "refused").await;
     until("a client without a certificate is refused", async || closed.refusals() > 0).await;
-    assert_eq!(handler.ended().len(), 3);
+    assert_eq!(handler.ended().len(), 4);
     drop(worker);
 }
 

@@ -32,6 +32,7 @@ mod health;
 mod outcome;
 mod own_headers;
 mod reason;
+mod self_signed;
 mod settings;
 mod tls;
 

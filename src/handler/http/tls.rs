@@ -1,10 +1,14 @@
 //! The certificates of an https handler: those that are trusted, and the client's own.
 
-use std::error::Error;
+use std::{error::Error, path::Path, sync::Arc};
 
-use reqwest::{Certificate, ClientBuilder, Identity};
+use reqwest::{ClientBuilder, Identity};
+use rustls::{
+    ClientConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
 
-use super::{HttpError, Settings};
+use super::{HttpError, Settings, self_signed::SelfSignedToo};
 use crate::{certificates, net, settings::Problem};
 
 /// Adds the certificates to the client: with `ca_file` only its certificates are trusted.
@@ -12,22 +16,42 @@ pub(super) fn with_certificates(
     client: ClientBuilder,
     settings: &Settings,
 ) -> Result<ClientBuilder, HttpError> {
-    let mut client = match &settings.ca_file {
-        Some(path) => {
-            let pem = certificates::read_trusted(path).map_err(|error| unusable("ca_file", error))?;
-            let trusted = Certificate::from_pem_bundle(&pem).map_err(|error| unusable("ca_file", error))?;
-            client.tls_certs_only(trusted)
-        }
-        None => net::trust_ca_bundle(client).map_err(|error| unusable("AWS_CA_BUNDLE", error))?,
+    let own = own_certificate(settings)?;
+    let Some(trusted) = &settings.ca_file else {
+        let client = net::trust_ca_bundle(client).map_err(|error| unusable("AWS_CA_BUNDLE", error))?;
+        let Some(pem) = own else { return Ok(client) };
+        return Ok(client.identity(Identity::from_pem(&pem).map_err(unusable_own)?));
     };
-    if let Some(certificate) = &settings.client_cert_file {
-        let key = settings.client_key_file.as_ref().unwrap_or(certificate);
-        let pem = certificates::read_identity(certificate, key);
-        let pem = pem.map_err(|error| unusable("client_cert_file", error))?;
-        let identity = Identity::from_pem(&pem).map_err(|error| unusable("client_cert_file", error))?;
-        client = client.identity(identity);
-    }
-    Ok(client)
+    let config =
+        ClientConfig::builder().dangerous().with_custom_certificate_verifier(Arc::new(verifier(trusted)?));
+    let config = match own {
+        None => config.with_no_client_auth(),
+        Some(pem) => {
+            let chain =
+                CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(unusable_own)?;
+            let key = PrivateKeyDer::from_pem_slice(&pem).map_err(unusable_own)?;
+            config.with_client_auth_cert(chain, key).map_err(unusable_own)?
+        }
+    };
+    Ok(client.tls_backend_preconfigured(config))
+}
+
+fn verifier(trusted: &Path) -> Result<SelfSignedToo, HttpError> {
+    let pem = certificates::read_trusted(trusted).map_err(|error| unusable("ca_file", error))?;
+    let trusted = CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>();
+    let trusted = trusted.map_err(|error| unusable("ca_file", error))?;
+    SelfSignedToo::new(trusted).map_err(|error| unusable("ca_file", error))
+}
+
+/// The client's certificate chain and its key, as PEM.
+fn own_certificate(settings: &Settings) -> Result<Option<Vec<u8>>, HttpError> {
+    let Some(certificate) = &settings.client_cert_file else { return Ok(None) };
+    let key = settings.client_key_file.as_ref().unwrap_or(certificate);
+    certificates::read_identity(certificate, key).map(Some).map_err(unusable_own)
+}
+
+fn unusable_own(source: impl Error + Send + Sync + 'static) -> HttpError {
+    unusable("client_cert_file", source)
 }
 
 fn unusable(setting: &'static str, source: impl Error + Send + Sync + 'static) -> HttpError {

@@ -35,7 +35,7 @@ pub(crate) struct Authority {
 impl Authority {
     pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
-        let mut parameters = CertificateParams::new(Vec::<String>::new()).unwrap();
+        let mut parameters = CertificateParams::new(["localhost".to_owned()]).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let own = parameters.self_signed(&key).unwrap();
         let directory = tempfile::tempdir().unwrap();
@@ -85,6 +85,22 @@ impl TlsServer {
     /// Starts a server of this name, with a certificate of the authority.
     pub(crate) async fn before(server: &str, name: &str, authority: &Authority, clients: Clients) -> Self {
         let (certificate, key) = authority.issue(name);
+        Self::with_certificate(server, certificate.der().clone(), &key, authority, clients).await
+    }
+
+    /// Starts a server whose certificate is the authority's own, as of `openssl req -x509`.
+    pub(crate) async fn self_signed(server: &str, authority: &Authority) -> Self {
+        let (certificate, key) = (authority.certificate.clone(), authority.issuer.key());
+        Self::with_certificate(server, certificate, key, authority, Clients::Any).await
+    }
+
+    async fn with_certificate(
+        server: &str,
+        certificate: CertificateDer<'static>,
+        key: &KeyPair,
+        authority: &Authority,
+        clients: Clients,
+    ) -> Self {
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone());
         let builder = builder.with_safe_default_protocol_versions().unwrap();
@@ -98,7 +114,7 @@ impl TlsServer {
             }
         };
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+        let config = builder.with_single_cert(vec![certificate], key).unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
