@@ -80,6 +80,8 @@ pub(crate) struct Proxies {
     direct: Vec<DirectHosts>,
     /// The text of `NO_PROXY`.
     no_proxy: String,
+    /// The entries of it that stand for no host.
+    unused: Vec<String>,
 }
 
 impl Proxies {
@@ -102,10 +104,16 @@ impl Proxies {
         }
         let no_proxy = first(NO_PROXY).map(|(_, value)| value).unwrap_or_default();
         let of_credentials = CREDENTIAL_URLS.iter().filter_map(|name| Url::parse(&find(name)?).ok());
-        let mut direct: Vec<_> = no_proxy.split(',').filter_map(DirectHosts::of).collect();
+        let (mut direct, mut unused) = (Vec::new(), Vec::new());
+        for entry in no_proxy.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            match DirectHosts::of(entry) {
+                Some(hosts) => direct.push(hosts),
+                None => unused.push(entry.to_owned()),
+            }
+        }
         direct.extend(of_credentials.filter_map(|url| DirectHosts::of(url.host_str()?)));
         direct.extend(OWN_NETWORKS.iter().copied().chain(["localhost"]).filter_map(DirectHosts::of));
-        Ok(Self { all, direct, no_proxy })
+        Ok(Self { all, direct, no_proxy, unused })
     }
 
     /// The proxies.
@@ -116,6 +124,11 @@ impl Proxies {
     /// The text of `NO_PROXY`.
     pub(crate) fn no_proxy(&self) -> &str {
         &self.no_proxy
+    }
+
+    /// The entries of `NO_PROXY` that stand for no host, such as a URL.
+    pub(crate) fn unused(&self) -> &[String] {
+        &self.unused
     }
 
     /// The proxy for a request to this URL; `None` if it is sent directly.
@@ -145,19 +158,25 @@ enum DirectHosts {
 }
 
 impl DirectHosts {
+    /// The hosts of an entry; `None` if it is neither a name, an address nor a network.
     fn of(entry: &str) -> Option<Self> {
-        let entry = entry.trim();
         let (text, bits) = match entry.split_once('/') {
             Some((text, bits)) => (text, Some(bits.parse::<u32>().ok()?)),
             None => (entry, None),
         };
-        let (host, port) = without_port(text);
+        let (host, port) = without_port(text)?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
         if let Ok(address) = host.parse::<IpAddr>() {
-            return Some(Self::Network { address, bits: bits.unwrap_or(u32::MAX), port });
+            let width = if address.is_ipv4() { u32::BITS } else { u128::BITS };
+            let bits = bits.unwrap_or(width);
+            return (bits <= width).then_some(Self::Network { address, bits, port });
+        }
+        if host == "*" {
+            return Some(Self::All);
         }
         let name = host.trim_start_matches('*').trim_matches('.').to_ascii_lowercase();
-        if name.is_empty() { (host == "*").then_some(Self::All) } else { Some(Self::Named { name, port }) }
+        let is_name = Host::parse(&name).is_ok() && !name.contains('*') && bits.is_none();
+        is_name.then_some(Self::Named { name, port })
     }
 
     fn include(&self, host: &Host<&str>, requested_port: Option<u16>) -> bool {
@@ -185,12 +204,14 @@ fn is_prefix_equal(one: impl Into<u128>, other: impl Into<u128>, width: u32, bit
     (one.into() ^ other.into()).checked_shr(width.saturating_sub(bits)).unwrap_or(0) == 0
 }
 
-/// Splits `host:port` and `[::1]:port`; a bare IPv6 address has no port.
-fn without_port(text: &str) -> (&str, Option<u16>) {
+/// Splits `host:port` and `[::1]:port`; a bare IPv6 address has no port. `None` if the port is no number.
+fn without_port(text: &str) -> Option<(&str, Option<u16>)> {
     let is_bare_address = text.matches(':').count() > 1 && !text.starts_with('[');
     match text.rsplit_once(':') {
-        Some((host, port)) if !is_bare_address && !port.ends_with(']') => (host, port.parse().ok()),
-        _ => (text, None),
+        Some((host, port)) if !is_bare_address && !port.ends_with(']') => {
+            Some((host, Some(port.parse().ok()?)))
+        }
+        _ => Some((text, None)),
     }
 }
 
@@ -262,6 +283,16 @@ mod tests {
         ] {
             assert!(!direct(no_proxy, url), "{no_proxy} {url}");
         }
+    }
+
+    #[test]
+    fn entries_of_no_proxy_that_stand_for_no_host_are_known() {
+        let no_proxy =
+            "https://sqs.test, 10.0.0.0/33, 10.0.0.0/x, sqs.*.test, a b, sqs.test:x, ., , sqs.test, *";
+        let proxies = proxies(&[("NO_PROXY", no_proxy)]).unwrap();
+        let unused =
+            ["https://sqs.test", "10.0.0.0/33", "10.0.0.0/x", "sqs.*.test", "a b", "sqs.test:x", "."];
+        assert_eq!(proxies.unused(), unused);
     }
 
     #[test]

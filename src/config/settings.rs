@@ -406,9 +406,11 @@ impl QueueSettings {
 
 /// Requires a URL of HTTP, or the ARN of a queue.
 fn queue_url(key: &str, url: Option<&str>) -> Option<Problem> {
-    let Some(arn) = url.filter(|url| url.starts_with("arn:")) else { return http_url(key, url) };
-    let problem = QueueAddress::parse(arn).err()?;
-    Some(Problem::new(key, problem.to_string()).with_value(arn))
+    if let problem @ Some(_) = http_url(key, url.filter(|url| !url.starts_with("arn:"))) {
+        return problem;
+    }
+    let problem = QueueAddress::parse(url?).err()?;
+    Some(Problem::new(key, problem.to_string()).with_value(url?))
 }
 
 fn validate_name_in_sqs(name: Option<&str>) -> Option<Problem> {
@@ -543,6 +545,8 @@ mod tests {
     fn a_queue_needs_an_address_and_a_handler() {
         assert_eq!(broken_by(|queue| queue.url = None), "url");
         assert_eq!(broken_by(|queue| queue.url = Some("orders".to_owned())), "url");
+        let page = "https://eu-west-1.console.aws.amazon.com/sqs/v3/home?region=eu-west-1#/queues";
+        assert_eq!(broken_by(|queue| queue.url = Some(page.to_owned())), "url");
         assert_eq!(broken_by(|queue| queue.name = Some("or ders".to_owned())), "name");
         assert_eq!(broken_by(|queue| queue.name = Some("orders.fifo".to_owned())), "");
         assert_eq!(broken_by(|queue| queue.handler = None), "handler");

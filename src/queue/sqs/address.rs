@@ -32,6 +32,9 @@ pub(crate) enum NotAnAddress {
     /// It looks like a URL.
     #[error("{0}")]
     Url(#[from] url::ParseError),
+    /// It is a page of AWS's console.
+    #[error("a page of the console, not a queue; copy the URL or the ARN from the queue's details there")]
+    Console,
     /// It looks like an ARN.
     #[error("not the arn of an sqs queue, such as arn:aws:sqs:eu-west-1:123456789012:orders")]
     Arn,
@@ -48,7 +51,8 @@ impl QueueAddress {
             return Ok(Self::Arn { arn: text.to_owned(), name });
         }
         if text.contains("://") {
-            return Ok(Self::Url(Url::parse(text)?));
+            let url = Url::parse(text)?;
+            return if is_console(&url) { Err(NotAnAddress::Console) } else { Ok(Self::Url(url)) };
         }
         let account = text.split_once('/').filter(|(account, _)| is_account(account));
         Ok(Self::Name(match account {
@@ -133,6 +137,12 @@ fn is_account(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// True for a page such as `https://eu-west-1.console.aws.amazon.com/sqs/v3/home`.
+fn is_console(url: &Url) -> bool {
+    let mut labels = url.host_str().unwrap_or_default().split('.');
+    labels.any(|label| label == "console") && url.path().starts_with("/sqs/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,6 +175,12 @@ mod tests {
     #[test]
     fn an_empty_text_is_no_name() {
         assert_eq!(QueueAddress::parse(""), Err(NotAnAddress::Empty));
+        for page in [
+            "https://eu-west-1.console.aws.amazon.com/sqs/v3/home?region=eu-west-1#/queues/https%3A%2F%2Fsqs",
+            "https://console.amazonaws.cn/sqs/v2/home",
+        ] {
+            assert_eq!(QueueAddress::parse(page), Err(NotAnAddress::Console), "{page}");
+        }
     }
 
     #[test]

@@ -86,6 +86,8 @@ codes! {
         "check the url, the region and the network: a private subnet needs a NAT gateway or a VPC endpoint of SQS";
     Proxy = "proxy", Notice,
         "nothing if AWS is meant to be called so; otherwise unset the variable, or add the hosts of the endpoints to NO_PROXY";
+    NoProxy = "no-proxy", Warning,
+        "write host names, suffixes such as .example.com, addresses or networks such as 10.0.0.0/8, with commas between them";
     QueueForbidden = "queue-forbidden", Unavailable,
         "grant the task role sqs:GetQueueUrl on the queue, or give the queue's url";
     Kms = "kms", Unavailable,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Code, Finding, Untried};
+use super::{Code, Finding, Untried, UntriedPermission};
 use crate::{
     config::{QueueSettings, Settings},
     consumer::OnExhausted,
@@ -49,7 +49,7 @@ pub(super) async fn check(
             found.extend(not_copied(name, settings, "the dlq cannot be opened"));
         }
     }
-    (found, is_sent_to.then(|| Untried::send(name)))
+    (found, is_sent_to.then(|| Untried::new(name, UntriedPermission::Send)))
 }
 
 /// The finding that messages which use up their receives are not copied to the DLQ, if they are to be.

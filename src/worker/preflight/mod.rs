@@ -26,6 +26,7 @@ use crate::{
     sns::{PublishRetryClass, TopicArn, TopicError},
 };
 
+use self::report::UntriedPermission;
 pub(crate) use self::{
     codes::{Code, Severity},
     report::{Report, Untried, Verdict},
@@ -43,10 +44,11 @@ pub(crate) async fn preflight(settings: &Settings, surroundings: &EcsEnvironment
     Report::new(of_queues.chain(duplicates).chain(of_platform).chain(proxies()).collect(), untried)
 }
 
-/// Names the proxies of AWS calls.
+/// Names the proxies of AWS calls, and the entries of `NO_PROXY` that keep nothing from them.
 fn proxies() -> Vec<Finding> {
     let Ok(network) = Network::of_process() else { return Vec::new() };
-    let except = match network.proxies().no_proxy() {
+    let proxies = network.proxies();
+    let except = match proxies.no_proxy() {
         "" => String::new(),
         hosts => format!(", except for the hosts of NO_PROXY: {hosts}"),
     };
@@ -55,7 +57,12 @@ fn proxies() -> Vec<Finding> {
         let message = format!("AWS is called over {scheme} through the proxy {proxy} of {variable}{except}");
         Finding::new(Code::Proxy, message)
     };
-    network.proxies().iter().map(finding).collect()
+    let mut found: Vec<_> = proxies.iter().map(finding).collect();
+    if !found.is_empty() && !proxies.unused().is_empty() {
+        let message = format!("NO_PROXY has entries that stand for no host: {}", proxies.unused().join(", "));
+        found.push(Finding::new(Code::NoProxy, message));
+    }
+    found
 }
 
 /// Finds queues that an earlier section has, even by another address.

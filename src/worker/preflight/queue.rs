@@ -1,8 +1,8 @@
 //! Checks one queue: that it exists, and that it is as the settings expect.
 
 use super::{
-    Code, Finding, Untried, check_handler, check_topics, codes::check_permissions, dead_letters, fifo_topic,
-    once, payload, platform, unused_extensions,
+    Code, Finding, Untried, UntriedPermission, check_handler, check_topics, codes::check_permissions,
+    dead_letters, fifo_topic, once, payload, platform, unused_extensions,
 };
 use crate::{
     config::{QueueSettings, Settings},
@@ -58,8 +58,8 @@ async fn check_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> 
         Err(error) => return QueueFindings::only(of_role(queue, unreachable(name, queue.missing, &error))),
     };
     let mut found = check_permissions(name, &*opened).await;
-    let mut untried = vec![Untried::receive(name)];
-    untried.extend(queue.payload.fetches().then(|| Untried::fetch(name)));
+    let mut untried = vec![Untried::new(name, UntriedPermission::Receive)];
+    untried.extend(queue.payload.fetches().then(|| Untried::new(name, UntriedPermission::Fetch)));
     let Some(description) = description else {
         found.push(Finding::of(name, Code::AttributesForbidden, "sqs:GetQueueAttributes is refused"));
         found.extend(dead_letters::not_copied(name, queue, "the worker does not know maxReceiveCount"));

@@ -13,35 +13,52 @@ pub(crate) struct Report {
     untried: Vec<Untried>,
 }
 
-/// A permission that a worker needs and that was not tried: only a receive or a send would prove it.
+/// A permission that a worker needs and that was not tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Untried {
     /// The configured name of the queue.
     queue: String,
-    action: &'static str,
-    /// The resource of the action: the queue, its DLQ, or the objects to which its messages point.
-    of: &'static str,
+    permission: UntriedPermission,
+}
+
+/// A permission that only a message would prove; in the order of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum UntriedPermission {
+    /// The receive from a queue.
+    Receive,
+    /// The send to a queue's DLQ.
+    Send,
+    /// The read of the objects to which the messages of a queue point.
+    Fetch,
+}
+
+impl UntriedPermission {
+    fn action(self) -> &'static str {
+        match self {
+            Self::Receive => "sqs:ReceiveMessage",
+            Self::Send => "sqs:SendMessage",
+            Self::Fetch => "s3:GetObject",
+        }
+    }
+
+    /// The resource of the action.
+    fn of(self) -> &'static str {
+        match self {
+            Self::Receive => "queue",
+            Self::Send => "dlq",
+            Self::Fetch => "objects",
+        }
+    }
 }
 
 impl Untried {
-    /// The receive from a queue.
-    pub(super) fn receive(queue: &str) -> Self {
-        Self { queue: queue.to_owned(), action: "sqs:ReceiveMessage", of: "queue" }
-    }
-
-    /// The send to a queue's DLQ.
-    pub(super) fn send(queue: &str) -> Self {
-        Self { queue: queue.to_owned(), action: "sqs:SendMessage", of: "dlq" }
-    }
-
-    /// The read of the objects to which the messages of a queue point.
-    pub(super) fn fetch(queue: &str) -> Self {
-        Self { queue: queue.to_owned(), action: "s3:GetObject", of: "objects" }
+    pub(super) fn new(queue: &str, permission: UntriedPermission) -> Self {
+        Self { queue: queue.to_owned(), permission }
     }
 
     fn to_json(&self) -> Value {
-        let Self { queue, action, of } = self;
-        json!({ "queue": queue, "action": action, "of": of })
+        let Self { queue, permission } = self;
+        json!({ "queue": queue, "action": permission.action(), "of": permission.of() })
     }
 }
 
@@ -116,20 +133,20 @@ impl Report {
     /// One line of what was not tried, or none.
     fn untried_text(&self) -> String {
         let mut queues: BTreeMap<_, Vec<&str>> = BTreeMap::new();
-        for Untried { queue, action, of } in &self.untried {
-            let of = match *of {
-                "dlq" => "the dlq of ",
-                "objects" => "the objects of ",
-                _ => "",
-            };
-            queues.entry((of, action)).or_default().push(queue);
+        for Untried { queue, permission } in &self.untried {
+            queues.entry(*permission).or_default().push(queue);
         }
-        // The receive from the queue comes before the send to the DLQ.
-        let actions =
-            queues.iter().map(|((of, action), queues)| format!("{action} on {of}{}", queues.join(", ")));
+        let actions = queues.iter().map(|(permission, queues)| {
+            let of = match permission {
+                UntriedPermission::Receive => "",
+                UntriedPermission::Send => "the dlq of ",
+                UntriedPermission::Fetch => "the objects of ",
+            };
+            format!("{} on {of}{}", permission.action(), queues.join(", "))
+        });
         match actions.collect::<Vec<_>>().join("; ") {
             actions if actions.is_empty() => actions,
-            actions => format!("not tried, because only a receive or a send proves it: {actions}\n"),
+            actions => format!("not tried, because only a message proves it: {actions}\n"),
         }
     }
 }
@@ -171,13 +188,19 @@ mod tests {
 
     #[test]
     fn what_was_not_tried_is_no_finding_but_a_line_of_its_own() {
-        let untried = vec![Untried::receive("orders"), Untried::send("orders"), Untried::receive("mails")];
+        let untried = [
+            ("orders", UntriedPermission::Receive),
+            ("orders", UntriedPermission::Send),
+            ("orders", UntriedPermission::Fetch),
+            ("mails", UntriedPermission::Receive),
+        ];
+        let untried = untried.map(|(queue, permission)| Untried::new(queue, permission)).to_vec();
         let report = Report::new(Vec::new(), untried);
         assert_eq!(
             report.to_text(),
             "fit: 0 errors, 0 warnings, 0 notices\n\
-             not tried, because only a receive or a send proves it: sqs:ReceiveMessage on orders, mails; \
-             sqs:SendMessage on the dlq of orders\n"
+             not tried, because only a message proves it: sqs:ReceiveMessage on orders, mails; \
+             sqs:SendMessage on the dlq of orders; s3:GetObject on the objects of orders\n"
         );
         let sends = json!({ "queue": "orders", "action": "sqs:SendMessage", "of": "dlq" });
         assert_eq!(report.to_json()["untried"][1], sends);
