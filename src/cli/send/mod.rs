@@ -1,21 +1,18 @@
 //! `longshore send`: puts messages on a queue.
 
 mod sender;
+mod source;
 
-use std::{
-    fs::{File, Metadata},
-    io::{self, BufRead, BufReader},
-    iter::Peekable,
-    path::{Path, PathBuf},
-    str::FromStr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs::Metadata, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use clap::Args;
+use futures_util::TryStreamExt as _;
 
-use self::sender::{IN_FLIGHT, SendPlan, SendReport, SourceSize, send_all};
+use self::{
+    sender::{IN_FLIGHT, SendPlan, SendReport, SourceSize, send_all},
+    source::{batches, bodies},
+};
 use super::{
     options::AwsOptions,
     output::{Exit, Failure},
@@ -74,8 +71,8 @@ impl Send {
     pub(super) fn execute(&self) -> Result<(), Failure> {
         let config = config::load(&self.aws.sources(self.config.clone()), Purpose::Inspect)?;
         let queue = self.select_queue(&config.settings)?;
-        let source = BodySource::open(self.message.as_deref(), self.file.as_deref())?;
-        let batches = Batches::new(source.map(|body| body.map(|body| self.message_of(body))));
+        let bodies = bodies(self.message.as_deref(), self.file.as_deref())?;
+        let batches = batches(bodies.map_ok(|body| self.message_of(body)));
         let offload = self.s3.as_ref().or(queue.payload.bucket.as_ref()).map(|bucket| Offload {
             objects: worker::payload_objects(&queue, &config.settings.aws),
             bucket: bucket.clone(),
@@ -99,11 +96,9 @@ impl Send {
         file.map_or(SourceSize::Unknown, |file| SourceSize::Bytes(file.len()))
     }
 
-    /// The batches under way at once: one where the order matters, and where a person may type the messages.
+    /// The batches under way at once: one where the order matters.
     fn in_flight(&self, queue: &QueueSettings) -> usize {
-        let is_ordered = self.group_id.is_some() || is_fifo(queue.name_in_sqs());
-        let is_typed = self.file.as_deref() == Some(Path::new("-"));
-        if is_ordered || is_typed { 1 } else { IN_FLIGHT }
+        if self.group_id.is_some() || is_fifo(queue.name_in_sqs()) { 1 } else { IN_FLIGHT }
     }
 
     /// The queue of the URL, the named one, or the only one configured.
@@ -182,96 +177,16 @@ impl FromStr for Attribute {
     }
 }
 
-/// The batches of a stream of messages; the first failure ends them.
-struct Batches<I: Iterator> {
-    messages: Peekable<I>,
-}
-
-impl<I: Iterator<Item = Result<OutgoingMessage, E>>, E> Batches<I> {
-    fn new(messages: I) -> Self {
-        Self { messages: messages.peekable() }
-    }
-}
-
-impl<I: Iterator<Item = Result<OutgoingMessage, E>>, E> Iterator for Batches<I> {
-    type Item = Result<Vec<OutgoingMessage>, E>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let first = match self.messages.next()? {
-            Ok(message) => message,
-            Err(error) => return Some(Err(error)),
-        };
-        let mut batch_bytes = first.size_bytes();
-        let mut batch = vec![first];
-        while batch.len() < limits::BATCH_ENTRIES {
-            let fits = |next: &Result<OutgoingMessage, E>| {
-                next.as_ref().is_ok_and(|message| batch_bytes + message.size_bytes() <= limits::MESSAGE_BYTES)
-            };
-            let Some(Ok(message)) = self.messages.next_if(fits) else { break };
-            batch_bytes += message.size_bytes();
-            batch.push(message);
-        }
-        Some(Ok(batch))
-    }
-}
-
-/// The bodies to send, one after the other.
-enum BodySource {
-    /// The one of the command line.
-    Once(Option<String>),
-    /// One per line, empty lines left out: SQS accepts no empty message.
-    Lines { name: String, number: usize, lines: io::Lines<Box<dyn BufRead>> },
-}
-
-impl BodySource {
-    /// Opens the source that the command line names.
-    fn open(message: Option<&str>, file: Option<&Path>) -> Result<Self, Failure> {
-        let Some(path) = file else { return Ok(Self::Once(message.map(str::to_owned))) };
-        let reader: Box<dyn BufRead> = if path == Path::new("-") {
-            Box::new(BufReader::new(io::stdin()))
-        } else {
-            Box::new(BufReader::new(File::open(path).map_err(|error| unreadable(path, &error))?))
-        };
-        Ok(Self::Lines { name: path.display().to_string(), number: 0, lines: reader.lines() })
-    }
-}
-
-impl Iterator for BodySource {
-    type Item = Result<String, Failure>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        match self {
-            Self::Once(message) => message.take().map(Ok),
-            Self::Lines { name, number, lines } => loop {
-                let line = lines.next()?;
-                *number += 1;
-                match line {
-                    Ok(line) if line.is_empty() => {}
-                    Ok(line) => return Some(Ok(line)),
-                    Err(error) => {
-                        let message = format!("cannot read {name}, line {number}: {error}");
-                        return Some(Err(Failure::new(Exit::Usage, message)));
-                    }
-                }
-            },
-        }
-    }
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(Exit::Usage, format!("cannot read {}: {error}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
+    use futures_util::{Stream, stream};
     use longshore_emulator::{SqsAccount, StringMap};
-    use proptest::prelude::*;
 
     use super::*;
     use crate::queue::EmulatorQueue;
 
-    fn batches(bodies: Vec<String>) -> impl Iterator<Item = Result<Vec<OutgoingMessage>, Failure>> {
-        Batches::new(bodies.into_iter().map(|body| Ok(OutgoingMessage::new(body))))
+    fn of_bodies(bodies: Vec<String>) -> impl Stream<Item = Result<Vec<OutgoingMessage>, Failure>> + Unpin {
+        batches(stream::iter(bodies.into_iter().map(|body| Ok(OutgoingMessage::new(body)))))
     }
 
     const PLAN: SendPlan<'static> =
@@ -288,7 +203,7 @@ mod tests {
         let account = account();
         let bodies =
             (1..=25).map(|number| if number == 12 { "\u{1}".to_owned() } else { number.to_string() });
-        let failure = send_all(&EmulatorQueue::new(&account, "orders"), batches(bodies.collect()), PLAN)
+        let failure = send_all(&EmulatorQueue::new(&account, "orders"), of_bodies(bodies.collect()), PLAN)
             .await
             .unwrap_err();
         assert_eq!(
@@ -303,7 +218,7 @@ mod tests {
         let account = account();
         let bodies = vec!["a".to_owned(), "x".repeat(limits::MESSAGE_BYTES + 1), "b".to_owned()];
         let failure =
-            send_all(&EmulatorQueue::new(&account, "orders"), batches(bodies), PLAN).await.unwrap_err();
+            send_all(&EmulatorQueue::new(&account, "orders"), of_bodies(bodies), PLAN).await.unwrap_err();
         assert_eq!(failure.to_string(), "1 of 3 messages were refused");
         assert_eq!(account.snapshot("orders").unwrap().visible, 2);
     }
@@ -311,7 +226,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_missing_queue_ends_the_sending() {
         let failure =
-            send_all(&EmulatorQueue::new(&account(), "nowhere"), batches(vec!["a".to_owned()]), PLAN)
+            send_all(&EmulatorQueue::new(&account(), "nowhere"), of_bodies(vec!["a".to_owned()]), PLAN)
                 .await
                 .unwrap_err();
         assert_eq!(failure.exit(), Exit::Unavailable);
@@ -341,54 +256,5 @@ mod tests {
         for text in ["a", "=b", "a:Int=1", "a:Binary=?"] {
             assert!(text.parse::<Attribute>().is_err(), "{text}");
         }
-    }
-
-    fn sizes(bodies: &[usize]) -> Vec<Vec<usize>> {
-        let messages = bodies.iter().map(|bytes| Ok::<_, ()>(OutgoingMessage::new("x".repeat(*bytes))));
-        let sizes = |batch: Vec<OutgoingMessage>| batch.iter().map(|message| message.body.len()).collect();
-        Batches::new(messages).map(|batch| sizes(batch.unwrap())).collect()
-    }
-
-    #[test]
-    fn a_message_that_fills_a_request_goes_alone() {
-        let whole = limits::MESSAGE_BYTES;
-        assert_eq!(sizes(&[1, whole, 1, 1]), [vec![1], vec![whole], vec![1, 1]]);
-    }
-
-    #[test]
-    fn what_was_read_before_a_failure_is_still_sent() {
-        let messages = [Ok(OutgoingMessage::new("a")), Err("unreadable"), Ok(OutgoingMessage::new("b"))];
-        let lengths: Vec<_> =
-            Batches::new(messages.into_iter()).map(|batch| batch.map(|batch| batch.len())).collect();
-        assert_eq!(lengths, [Ok(1), Err("unreadable"), Ok(1)]);
-    }
-
-    proptest! {
-        #[test]
-        fn batches_hold_everything_in_order_within_the_limits(bodies in prop::collection::vec(1usize..300_000, 0..60)) {
-            let batches = sizes(&bodies);
-            prop_assert_eq!(batches.concat(), bodies);
-            for batch in batches {
-                prop_assert!(!batch.is_empty() && batch.len() <= limits::BATCH_ENTRIES);
-                prop_assert!(batch.iter().sum::<usize>() <= limits::MESSAGE_BYTES);
-            }
-        }
-    }
-
-    fn lines(text: &'static [u8]) -> Vec<Result<String, String>> {
-        let reader: Box<dyn BufRead> = Box::new(text);
-        let source = BodySource::Lines { name: "f".to_owned(), number: 0, lines: reader.lines() };
-        source.map(|line| line.map_err(|failure| failure.to_string())).collect()
-    }
-
-    #[test]
-    fn each_line_is_a_message_and_empty_lines_are_left_out() {
-        assert_eq!(lines(b"a\n\nb c\n"), [Ok("a".to_owned()), Ok("b c".to_owned())]);
-    }
-
-    #[test]
-    fn a_line_that_is_not_utf8_is_reported_by_number() {
-        let read = lines(b"a\n\xff\n");
-        assert!(read[1].as_ref().unwrap_err().starts_with("cannot read f, line 2"), "{read:?}");
     }
 }

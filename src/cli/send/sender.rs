@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt as _, stream::FuturesOrdered};
+use futures_util::{Stream, StreamExt as _, stream::FuturesOrdered};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
@@ -71,23 +71,27 @@ struct BatchEnd {
 /// After a failure no further batch is begun, and those under way are still reported.
 pub(super) async fn send_all(
     queue: &dyn Queue,
-    mut batches: impl Iterator<Item = Result<Vec<OutgoingMessage>, Failure>>,
+    mut batches: impl Stream<Item = Result<Vec<OutgoingMessage>, Failure>> + Unpin,
     plan: SendPlan<'_>,
 ) -> Result<(), Failure> {
     let mut sent = Sent::new(&plan);
     let mut under_way = FuturesOrdered::new();
-    let mut failure = None;
+    let (mut failure, mut is_all_read) = (None, false);
     loop {
-        while failure.is_none() && under_way.len() < plan.in_flight {
-            match batches.next() {
+        let may_begin = failure.is_none() && !is_all_read && under_way.len() < plan.in_flight;
+        tokio::select! {
+            biased;
+            batch = batches.next(), if may_begin => match batch {
                 Some(Ok(batch)) => under_way.push_back(send_batch(queue, batch, plan.offload)),
                 Some(Err(unreadable)) => failure = Some(unreadable),
-                None => break,
+                None => is_all_read = true,
+            },
+            Some(end) = under_way.next(), if !under_way.is_empty() => {
+                if let Err(broken) = sent.add(end) {
+                    failure.get_or_insert(broken);
+                }
             }
-        }
-        let Some(end) = under_way.next().await else { break };
-        if let Err(broken) = sent.add(end) {
-            failure.get_or_insert(broken);
+            else => break,
         }
     }
     sent.end(failure)
