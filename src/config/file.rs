@@ -13,38 +13,37 @@ use crate::settings::Problem;
 
 /// Reads the text of a file; a malformed one is one problem with its line and column.
 pub(super) fn parse(path: &Path, text: &str) -> Result<Layer, Box<Problem>> {
-    let table = DeTable::parse(text).map_err(|error| malformed(path, text, &error))?;
-    let file = FileText { path, newlines: text.match_indices('\n').map(|(at, _)| at).collect() };
+    let newlines = text.match_indices('\n').map(|(at, _)| at).collect();
+    let file = FileText { path, text, newlines };
+    let table = DeTable::parse(text).map_err(|error| file.malformed(&error))?;
     let origin = file.origin(&table);
     Ok(file.table(table.get_ref(), &origin).into())
 }
 
-fn malformed(path: &Path, text: &str, error: &toml::de::Error) -> Box<Problem> {
-    let (line, column) = position(text, error.span().map_or(0, |span| span.start));
-    let message = error.message().trim_end().replace('\n', ", ");
-    Box::new(Problem::general(format!(
-        "malformed TOML: {}, line {line}, column {column}: {message}",
-        path.display()
-    )))
-}
-
-/// The line and the column, both counted from 1, of a byte of the text.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
-}
-
 struct FileText<'a> {
     path: &'a Path,
+    text: &'a str,
     /// The place of each newline.
     newlines: Vec<usize>,
 }
 
 impl FileText<'_> {
+    fn malformed(&self, error: &toml::de::Error) -> Box<Problem> {
+        let at = error.span().map_or(0, |span| span.start);
+        let (line, start) = self.line(at);
+        let column = self.text.get(start..at).unwrap_or_default().chars().count() + 1;
+        let (path, message) = (self.path.display(), error.message().trim_end().replace('\n', ", "));
+        Box::new(Problem::general(format!("malformed TOML: {path}, line {line}, column {column}: {message}")))
+    }
+
+    /// The number of the line with this byte, counted from 1, and the line's first byte.
+    fn line(&self, at: usize) -> (usize, usize) {
+        let before = self.newlines.partition_point(|newline| *newline < at);
+        (before + 1, before.checked_sub(1).map_or(0, |last| self.newlines[last] + 1))
+    }
+
     fn origin<T>(&self, spanned: &Spanned<T>) -> String {
-        let start = spanned.span().start;
-        let line = self.newlines.partition_point(|newline| *newline < start) + 1;
+        let (line, _) = self.line(spanned.span().start);
         format!("{}, line {line}", self.path.display())
     }
 

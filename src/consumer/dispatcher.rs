@@ -97,18 +97,18 @@ impl Dispatcher {
     /// Gives back the waiting messages at a stop, while the handler is down, while an operator has paused the queue, and once
     /// the worker is cordoned.
     pub(super) fn give_back_if_none_starts(&self) {
-        let parts = &self.0.parts;
-        if parts.stop.is_draining() {
-            self.give_back_waiting(Duration::ZERO, GiveBackCause::Stop);
-        } else if parts.availability.is_handler_down() {
-            // Not those that SQS would move to the dead-letter queue: they wait for the end of the pause.
-            self.give_back_kept(KeptForLong::All, GiveBackCause::HandlerDown);
-        } else if parts.availability.is_paused_by_operator() {
-            // Likewise.
-            self.give_back_kept(KeptForLong::All, GiveBackCause::Paused);
-        } else if parts.availability.is_cordoned() {
-            // Not those that SQS would move to the dead-letter queue: they still run.
-            self.give_back_kept(KeptForLong::All, GiveBackCause::Cordoned);
+        let DispatcherParts { stop, availability, .. } = &self.0.parts;
+        if stop.is_draining() {
+            return self.give_back_waiting(Duration::ZERO, GiveBackCause::Stop);
+        }
+        let causes = [
+            (availability.is_handler_down(), GiveBackCause::HandlerDown),
+            (availability.is_paused_by_operator(), GiveBackCause::Paused),
+            (availability.is_cordoned(), GiveBackCause::Cordoned),
+        ];
+        if let Some((_, cause)) = causes.into_iter().find(|(is_so, _)| *is_so) {
+            // Not those that SQS would move to the dead-letter queue: they run here, or wait for the end of the pause.
+            self.give_back_kept(KeptForLong::All, cause);
         }
     }
 
