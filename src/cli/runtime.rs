@@ -74,7 +74,7 @@ impl From<WorkerError> for Failure {
     }
 }
 
-/// What sends telemetry to a collector, of one worker after another.
+/// The exports of telemetry to a collector, of one worker after another.
 pub(super) struct Exporters {
     traces: Option<Traces>,
     metrics: Option<(MetricsPlan, ResourcePlan)>,

@@ -1,4 +1,4 @@
-//! What is sent: the one body of the command line, or the lines of a file or of standard input, in batches.
+//! The source of messages: the one body of the command line, or the lines of a file or of standard input, in batches.
 
 use std::{
     fmt::Display,

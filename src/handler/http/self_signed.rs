@@ -1,6 +1,6 @@
 //! Trust in the certificates of a file, one that signed itself included.
 //!
-//! What `openssl req -x509` makes is the certificate of an authority, which rustls takes for no server's own. curl, Python
+//! `openssl req -x509` makes the certificate of an authority, which rustls takes for no server's own. curl, Python
 //! and Node do, where the file names that very certificate, and so does this.
 
 use std::sync::Arc;
