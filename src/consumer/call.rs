@@ -1,6 +1,6 @@
 //! Calls the handler, ends the call at its time limit or when all leases are lost, and defines observers of calls.
 
-use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{
     FutureExt as _,
@@ -90,42 +90,45 @@ impl HandlerCaller {
     }
 
     /// Calls the handler, and ends the call at its time limit or when all leases are lost.
-    pub(super) async fn call(
-        &self,
-        messages: &[HeldMessage],
+    #[expect(clippy::manual_async_fn, reason = "the future of an async fn has room for its arguments twice")]
+    pub(super) fn call<'a>(
+        &'a self,
+        messages: &'a [HeldMessage],
         began: Instant,
         trace: Option<Arc<Trace>>,
-    ) -> CallEnd {
-        let deadline = self.time_limit.and_then(|limit| began.checked_add(limit));
-        let item = |held: &HeldMessage| {
-            let context = self.context_of(held, deadline).with_trace(trace.clone());
-            BatchItem { message: held.message.clone(), context }
-        };
-        let Some(batch) = Batch::new(messages.iter().map(item).collect()) else {
-            return CallEnd::Answered(Vec::new());
-        };
-        let cancellation = CallCancellation::of(messages);
-        let context = cancellation.context(&batch);
-        let call = AssertUnwindSafe(async { self.handler.call(batch, context).await }).catch_unwind();
-        tokio::pin!(call);
-        // The call is polled first, so that no timer is set for a handler that returns at once.
-        let answer = tokio::select! {
-            biased;
-            answer = &mut call => answer,
-            () = passed(deadline) => {
-                // Cancels the tasks that the handler has spawned, too.
-                cancellation.cancel();
-                return CallEnd::TimedOut(self.time_limit.unwrap_or_default());
-            }
-            () = cancellation.fires() => tokio::select! {
+    ) -> impl Future<Output = CallEnd> + 'a {
+        async move {
+            let deadline = self.time_limit.and_then(|limit| began.checked_add(limit));
+            let item = |held: &HeldMessage| {
+                let context = self.context_of(held, deadline).with_trace(trace.clone());
+                BatchItem { message: held.message.clone(), context }
+            };
+            let Some(batch) = Batch::new(messages.iter().map(item).collect()) else {
+                return CallEnd::Answered(Vec::new());
+            };
+            let cancellation = CallCancellation::of(messages);
+            let context = cancellation.context(&batch);
+            let call = AssertUnwindSafe(async { self.handler.call(batch, context).await }).catch_unwind();
+            tokio::pin!(call);
+            // The call is polled first, so that no timer is set for a handler that returns at once.
+            let answer = tokio::select! {
                 biased;
                 answer = &mut call => answer,
-                () = self.grace_ended() => return CallEnd::Cancelled,
-            },
-        };
-        match answer {
-            Ok(outcomes) => CallEnd::Answered(outcomes.spread(messages.len())),
-            Err(panic) => CallEnd::Panicked(panic),
+                () = passed(deadline) => {
+                    // Cancels the tasks that the handler has spawned, too.
+                    cancellation.cancel();
+                    return CallEnd::TimedOut(self.time_limit.unwrap_or_default());
+                }
+                () = cancellation.fires() => tokio::select! {
+                    biased;
+                    answer = &mut call => answer,
+                    () = self.grace_ended() => return CallEnd::Cancelled,
+                },
+            };
+            match answer {
+                Ok(outcomes) => CallEnd::Answered(outcomes.spread(messages.len())),
+                Err(panic) => CallEnd::Panicked(panic),
+            }
         }
     }
 
@@ -231,7 +234,8 @@ impl LeaseTime for EarliestLease {
 /// Waits until the deadline; for ever without one.
 async fn passed(deadline: Option<Instant>) {
     match deadline {
-        Some(deadline) => sleep_until(deadline).await,
+        // In a box: a call without a time limit, of which there may be very many, needs no room for a timer.
+        Some(deadline) => Box::pin(sleep_until(deadline)).await,
         None => std::future::pending().await,
     }
 }

@@ -356,7 +356,7 @@ impl Dispatcher {
         let ended_at = Instant::now();
         let ended = EndedCall { took: ended_at - began, messages: batch.len(), at: ended_at, cause };
         self.note_response(&end, &batch, &ended);
-        let conclusion = self.conclude(batch, end, &ended, process.as_ref());
+        let conclusion = self.conclude(batch, end, &ended, process.as_deref());
         (conclusion == CallConclusion::Ran).then_some(ended)
     }
 
@@ -413,7 +413,7 @@ impl Dispatcher {
     }
 
     /// The span of a call, and its trace while traces are on.
-    fn span_of(&self, batch: &[HeldMessage]) -> (Span, Option<ProcessSpan>) {
+    fn span_of(&self, batch: &[HeldMessage]) -> (Span, Option<Box<ProcessSpan>>) {
         let queue = &*self.0.parts.queue;
         if let Some(traces) = &self.0.parts.traces {
             let max_receive_count = self.0.parts.settler.rules().max_receive_count;

@@ -222,7 +222,7 @@ impl QueueTraces {
         queue: &str,
         max_receive_count: Option<NonZeroU32>,
         messages: impl ExactSizeIterator<Item = &'a Message> + Clone,
-    ) -> (Span, Option<ProcessSpan>) {
+    ) -> (Span, Option<Box<ProcessSpan>>) {
         let span = span(queue, messages.clone());
         let producers: Vec<_> = messages.clone().map(TraceContext::of_message).collect();
         let parent = self.parent(&producers);
@@ -240,7 +240,8 @@ impl QueueTraces {
         }
         let trace = Arc::new(Trace { context: own, maker: self.maker.clone() });
         let process = ProcessSpan { _span: span.clone(), context, trace };
-        (span, Some(process))
+        // In a box: a call without traces needs no room for it.
+        (span, Some(Box::new(process)))
     }
 
     /// The producer whose trace is continued; `None` for several messages, because a span has one parent.
