@@ -265,7 +265,7 @@ dashboards-prometheus: $(WORKER)
 	promtool test rules dashboards/test/alerts/*.yaml
 	LONGSHORE_PROGRAM=$(PROGRAM) node --test dashboards/build/test/live/*.test.js
 
-dashboards: dashboards/node_modules/ready ## write dashboards/*.json anew; RUNBOOK=https://…/operations.md and STACK=orders-prod write your own, with the alerts, into OUT, target/dashboards/own
+dashboards: dashboards/node_modules/ready ## write dashboards/*.json anew; RUNBOOK=https://…/alerts.md and STACK=orders-prod write your own, with the alerts, into OUT, target/dashboards/own
 	cd dashboards && OUT=$(or $(abspath $(OUT)),$(if $(RUNBOOK)$(STACK),$(DASHBOARDS)/own)) npm run --silent dashboards
 
 incidents: dashboards/node_modules/ready $(DASHBOARDS)/prometheus $(WORKER) ## play the ten incidents of docs/operations.md on real workers, and print the minute in which each alert was seen: a quarter of an hour; ONLY=down,hangs for some

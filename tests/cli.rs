@@ -222,6 +222,9 @@ fn quoted_commands(page: &str) -> Vec<String> {
 fn every_command_in_the_pages_about_operations_is_valid() {
     let pages = [
         include_str!("../docs/operations.md"),
+        include_str!("../docs/alarms.md"),
+        include_str!("../docs/alerts.md"),
+        include_str!("../docs/troubleshooting.md"),
         include_str!("../docs/security.md"),
         include_str!("../deploy/README.md"),
     ];

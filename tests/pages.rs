@@ -21,8 +21,8 @@ const OUTSIDE: [&str; 7] = [
 /// The most words of a page.
 const WORDS: usize = 2_500;
 
-/// The pages that may have more: generated references, and the runbook, whose sections are looked up by an alarm's name.
-const LONG: [&str; 4] = ["docs/configuration.md", "docs/events.md", "docs/metrics.md", "docs/operations.md"];
+/// The pages that may have more: generated references.
+const LONG: [&str; 3] = ["docs/configuration.md", "docs/events.md", "docs/metrics.md"];
 
 /// A page by its path in the project.
 struct Page {

@@ -14,7 +14,7 @@ export function dashboards(settings: Settings): Record<string, Dashboard> {
   return Object.fromEntries(Object.entries(PLANS).map(([file, plan]) => [file, make(plan, settings)]));
 }
 
-/** The alert rules, their links leading to this copy of docs/operations.md. */
+/** The alert rules, their links leading to this copy of docs/alerts.md. */
 export const alerts = (rules: string, runbook: string): string => rules.replaceAll(/(runbook_url: )[^#\n]*#/g, `$1${runbook.replaceAll('$', '$$$$')}#`);
 
 /** A dashboard as it stands in its file. */

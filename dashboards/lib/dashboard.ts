@@ -11,8 +11,8 @@ import { PROMETHEUS } from './panel.ts';
 import { ofAlerts, ofWorkers } from './promql.ts';
 import { text } from './variables.ts';
 
-/** Where docs/operations.md is read, unless `RUNBOOK` says so; a name that leads nowhere, since every team keeps its own. */
-export const RUNBOOK = 'https://example.com/longshore/docs/operations.md';
+/** Where docs/alerts.md is read, unless `RUNBOOK` says so; a name that leads nowhere, since every team keeps its own. */
+export const RUNBOOK = 'https://example.com/longshore/docs/alerts.md';
 const TAG = 'longshore';
 
 /** What makes a dashboard. */
@@ -27,7 +27,7 @@ export interface Plan {
 
 /** What a team sets for all dashboards at once. */
 export interface Settings {
-  /** Where its copy of docs/operations.md is read. */
+  /** Where its copy of docs/alerts.md is read. */
   readonly runbook: string;
   /** The stack of `deploy/`, `{project}-{stage}`, that the CloudWatch dashboard opens on; the account's first, unless it is set. */
   readonly stack?: string;
@@ -38,7 +38,7 @@ export function make(plan: Plan, { runbook, stack }: Settings): Dashboard {
   const builder = new dashboard.DashboardBuilder(plan.title).uid(plan.uid).description(plan.description).tags([TAG]);
   builder.time({ from: 'now-3h', to: 'now' }).refresh('30s').timezone('browser').tooltip(dashboard.DashboardCursorSync.Crosshair).editable();
   builder.variables([...plan.variables, text('runbook', 'Runbook', runbook)]);
-  builder.annotations([...plan.annotations]).links([others(), operations()]);
+  builder.annotations([...plan.annotations]).links([others(), toRunbook()]);
   const { templating, ...made } = builder.build();
   const list = (templating?.list ?? []).map((variable) => (variable.name === 'stack' && stack ? { ...variable, current: { text: stack, value: stack } } : variable));
   return withoutPlacements({ ...made, templating: { list }, panels: place(plan.rows) });
@@ -82,6 +82,6 @@ function others(): Builder<dashboard.DashboardLink> {
   return link.tags([TAG]).asDropdown(false).includeVars(true).keepTime(true);
 }
 
-function operations(): Builder<dashboard.DashboardLink> {
+function toRunbook(): Builder<dashboard.DashboardLink> {
   return new dashboard.DashboardLinkBuilder('Runbook').type(dashboard.DashboardLinkType.Link).icon('doc').url('${runbook}').targetBlank(true);
 }

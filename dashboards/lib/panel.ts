@@ -32,7 +32,7 @@ export interface About {
   readonly width: number;
   readonly height?: number;
   readonly limits?: Limits;
-  /** The heading of docs/operations.md that says what to do. */
+  /** The heading of docs/alerts.md that says what to do. */
   readonly runbook?: string;
   readonly links?: readonly Link[];
 }

@@ -1,7 +1,7 @@
 // The dashboards, alerts and recording rules as a mixin, in the shape that https://monitoring.mixins.dev describes:
 //
 //   local longshore = (import 'longshore/dashboards/mixin/mixin.libsonnet') + {
-//     _config+:: { runbook: 'https://git.example.com/longshore/docs/operations.md' },
+//     _config+:: { runbook: 'https://git.example.com/longshore/docs/alerts.md' },
 //   };
 //
 // `make dashboards` writes the JSON that they are made of, alerts.json from alerts.yaml: not every jsonnet reads YAML.
@@ -9,8 +9,8 @@ local rules = import 'alerts.json';
 
 {
   _config+:: {
-    // Where docs/operations.md is read: the links of alerts and dashboards lead there.
-    runbook: 'https://example.com/longshore/docs/operations.md',
+    // Where docs/alerts.md is read: the links of alerts and dashboards lead there.
+    runbook: 'https://example.com/longshore/docs/alerts.md',
     // The stack of deploy/ that the CloudWatch dashboard opens on: `{project}-{stage}`.
     stack: '',
     // Objectives to change, by their names in alerts.yaml: `{ workers: 0, backlog_seconds: 900 }`.

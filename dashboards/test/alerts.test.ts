@@ -53,7 +53,7 @@ it('every alert says how urgent it is, what is wrong, and where its section of t
   for (const { alert = '', labels, annotations } of ALERTS) {
     assert.match(labels?.['severity'] ?? '', /^(page|ticket)$/, alert);
     assert.deepEqual(Object.keys(annotations ?? {}), ['summary', 'description', 'runbook_url'], alert);
-    assert.equal(annotations?.['runbook_url'], `docs/operations.md#${alert.toLowerCase()}`, alert);
+    assert.equal(annotations?.['runbook_url'], `docs/alerts.md#${alert.toLowerCase()}`, alert);
   }
 });
 

@@ -79,7 +79,7 @@ it('links, the runbook and the toggles of annotations stand where they are seen'
 });
 
 it('one setting leads every link into the runbook of a team, and another the CloudWatch dashboard to its stack', () => {
-  const runbook = 'https://git.example.org/$1/operations.md';
+  const runbook = 'https://git.example.org/$1/alerts.md';
   const made = dashboards({ runbook, stack: 'orders-prod' });
   for (const [file, { templating }] of Object.entries(made)) {
     const set = (name: string) => (templating?.list ?? []).find((variable) => variable.name === name)?.current?.value;
@@ -89,7 +89,7 @@ it('one setting leads every link into the runbook of a team, and another the Clo
   const rules = alerts(readFileSync(join(HERE, 'alerts.yaml'), 'utf8'), runbook);
   const urls = [...rules.matchAll(/runbook_url: (.*)/g)].map(([, url]) => url ?? '');
   assert.ok(urls.length > 20);
-  for (const url of urls) assert.match(url, /^https:\/\/git\.example\.org\/\$1\/operations\.md#longshore\w+$/);
+  for (const url of urls) assert.match(url, /^https:\/\/git\.example\.org\/\$1\/alerts\.md#longshore\w+$/);
 });
 
 it('every limit that colours a panel is told in its description', () => {

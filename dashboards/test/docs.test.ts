@@ -36,10 +36,10 @@ it('the pictures show lines of the log, the trace of each, and the alerts that w
   }
 });
 
-it('the ten incidents of the runbook are those that are played, each with the alert that sees it and its minute', () => {
-  const runbook = readFileSync(join(DOCS, 'operations.md'), 'utf8');
-  const section = runbook.match(/## Ten incidents\n([\s\S]*?)\n## /)?.[1] ?? '';
-  const told = [...section.matchAll(/^\| \[(.*?)\]\(#(\w+)\) \| `(\w+)`, (\w+) \| (\d+) \|$/gm)].map(([, what, anchor, alert = '', severity]) => {
+it('the ten incidents of docs/operations.md are those that are played, each with the alert that sees it and its minute', () => {
+  const page = readFileSync(join(DOCS, 'operations.md'), 'utf8');
+  const section = page.match(/## Ten incidents\n([\s\S]*?)\n## /)?.[1] ?? '';
+  const told = [...section.matchAll(/^\| \[(.*?)\]\(alerts\.md#(\w+)\) \| `(\w+)`, (\w+) \| (\d+) \|$/gm)].map(([, what, anchor, alert = '', severity]) => {
     assert.equal(anchor, alert.toLowerCase());
     return `${what}: ${alert} ${severity}`;
   });
@@ -51,7 +51,7 @@ it('the table of alerts has every one, each with the severities of its rules and
   const rules = [...readFileSync(join(HERE, 'alerts.yaml'), 'utf8').matchAll(/- alert: (\w+)[\s\S]*?severity: (\w+)/g)];
   // A row without a name goes on with the alert above it.
   let alert = '';
-  const told = [...PAGE.matchAll(/^\| (?:\[`(\w+)`\]\(operations\.md#(\w+)\))? *\| (page|ticket)\b/gm)].map(([, name = alert, anchor = name.toLowerCase(), severity]) => {
+  const told = [...PAGE.matchAll(/^\| (?:\[`(\w+)`\]\(alerts\.md#(\w+)\))? *\| (page|ticket)\b/gm)].map(([, name = alert, anchor = name.toLowerCase(), severity]) => {
     alert = name;
     assert.equal(anchor, name.toLowerCase());
     return `${name}: ${severity}`;

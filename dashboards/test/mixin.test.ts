@@ -7,7 +7,7 @@ import { it } from 'node:test';
 import { parse } from 'yaml';
 import { ALL, HERE } from './panels_of.ts';
 
-const SETTINGS = `{ runbook: 'https://git.example.org/operations.md', stack: 'orders-prod', objectives: { workers: 0 }, without: ['handlers.json'] }`;
+const SETTINGS = `{ runbook: 'https://git.example.org/alerts.md', stack: 'orders-prod', objectives: { workers: 0 }, without: ['handlers.json'] }`;
 const PROGRAM = `local mixin = (import 'mixin/mixin.libsonnet') + { _config+:: ${SETTINGS} };
 { alerts: mixin.prometheusAlerts, rules: mixin.prometheusRules, dashboards: mixin.grafanaDashboards }`;
 const skip = hasJsonnet() ? false : 'there is no jsonnet here: apt-get install jsonnet';
@@ -22,7 +22,7 @@ it('the mixin has every rule and dashboard, with its settings in them', { skip }
   const names = ({ groups }: Rules) => groups.map(({ name, rules: of }) => `${name} ${of.length}`);
   assert.deepEqual([...names(rules), ...names(alerts)], names(written));
   for (const { annotations } of (alerts as Rules).groups.flatMap(({ rules: of }) => of).filter(({ record }) => record === undefined)) {
-    assert.match(annotations?.['runbook_url'] ?? '', /^https:\/\/git\.example\.org\/operations\.md#longshore\w+$/);
+    assert.match(annotations?.['runbook_url'] ?? '', /^https:\/\/git\.example\.org\/alerts\.md#longshore\w+$/);
   }
   const objectives = (rules as Rules).groups[0]?.rules.filter(({ expr }) => expr === 'vector(0)').map(({ record }) => record);
   assert.ok(objectives?.includes('longshore:objective:workers'));
@@ -30,7 +30,7 @@ it('the mixin has every rule and dashboard, with its settings in them', { skip }
   const chosen = Object.values(dashboards as Record<string, { templating: { list: { name: string; current?: { value: string } }[] } }>)
     .flatMap(({ templating }) => templating.list)
     .flatMap(({ name, current }) => (name === 'runbook' || name === 'stack' ? current?.value : []));
-  assert.deepEqual([...new Set(chosen)].sort(), ['https://git.example.org/operations.md', 'orders-prod']);
+  assert.deepEqual([...new Set(chosen)].sort(), ['https://git.example.org/alerts.md', 'orders-prod']);
 });
 
 function hasJsonnet(): boolean {

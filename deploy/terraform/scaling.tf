@@ -33,7 +33,7 @@ resource "aws_appautoscaling_policy" "this" {
 resource "aws_cloudwatch_metric_alarm" "math" {
   for_each            = local.math_alarms
   alarm_name          = "${local.prefix}-${each.key}"
-  alarm_description   = "${each.value.description} docs/operations.md#${each.value.section}"
+  alarm_description   = "${each.value.description} docs/alarms.md#${each.value.section}"
   comparison_operator = "GreaterThanOrEqualToThreshold"
   threshold           = each.value.threshold
   evaluation_periods  = each.value.periods
@@ -77,7 +77,7 @@ resource "aws_cloudwatch_metric_alarm" "math" {
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each            = local.alarms
   alarm_name          = "${local.prefix}-${each.key}"
-  alarm_description   = "${each.value.description} docs/operations.md#${each.value.section}"
+  alarm_description   = "${each.value.description} docs/alarms.md#${each.value.section}"
   comparison_operator = "GreaterThanOrEqualToThreshold"
   threshold           = each.value.threshold
   evaluation_periods  = each.value.periods
@@ -95,7 +95,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 # ECS says by an event, and by no metric, that a deployment failed.
 resource "aws_cloudwatch_event_rule" "failed_deployment" {
   name        = "${local.prefix}-failed-deployment"
-  description = "A deployment of the service failed. docs/operations.md#failed-deployment"
+  description = "A deployment of the service failed. docs/alarms.md#failed-deployment"
   event_pattern = jsonencode({
     source        = ["aws.ecs"]
     "detail-type" = ["ECS Deployment State Change"]
@@ -110,6 +110,6 @@ resource "aws_cloudwatch_event_target" "failed_deployment" {
   arn  = local.alarms_arn
   input_transformer {
     input_paths    = { service = "$.resources[0]", reason = "$.detail.reason" }
-    input_template = "\"A deployment of <service> failed: <reason> docs/operations.md#failed-deployment\""
+    input_template = "\"A deployment of <service> failed: <reason> docs/alarms.md#failed-deployment\""
   }
 }

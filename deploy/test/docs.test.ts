@@ -1,4 +1,4 @@
-// The pages for those who run a deployment: docs/operations.md, docs/security.md and docs/deploy-cost.md.
+// The pages for those who run a deployment: operations.md, alarms.md, alerts.md, troubleshooting.md, security.md and deploy-cost.md of docs/.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,45 +11,44 @@ import { file, source } from './source.ts';
 import { templateOf } from './template_of.ts';
 
 const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
-const OPERATIONS = file('docs/operations.md');
+const OF_ALARMS = sections(file('docs/alarms.md'));
+const OF_ALERTS = sections(file('docs/alerts.md'));
+const OPERATIONS = ['operations', 'alarms', 'alerts', 'troubleshooting'].map((name) => file(`docs/${name}.md`)).join('\n');
 const SECURITY = file('docs/security.md');
 /** The names in dashboards/alerts.yaml, where several rules may share one. */
 const ALERTS = [...new Set([...file('dashboards/alerts.yaml').matchAll(/^ *- alert: (\w+)$/gm)].map(([, name = '']) => name))];
 
-/** The sections of the third level by their headings. */
+/** The sections by their headings. */
 function sections(page: string): Map<string, string> {
-  const parts = page.split(/\n(?=#{2,3} )/).filter((part) => part.startsWith('### '));
-  return new Map(parts.map((part) => [part.slice(4, part.indexOf('\n')), part]));
+  const parts = page.split(/\n(?=## )/).slice(1);
+  return new Map(parts.map((part) => [part.slice(3, part.indexOf('\n')), part]));
 }
 
-describe('docs/operations.md', () => {
-  const alarms = templateOf('standard').all('AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties);
-
-  it('has a section for every alarm, and every alarm leads to it', () => {
+describe('the pages on operations', () => {
+  it('have a section for every alarm, and every alarm leads to it', () => {
+    const alarms = templateOf('standard').all('AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties);
     for (const { AlarmName, AlarmDescription } of alarms) {
       const name = AlarmName.replace('orders-test-', '');
-      assert.ok(sections(OPERATIONS).has(name), name);
-      assert.ok(AlarmDescription.endsWith(`docs/operations.md#${name}`), AlarmDescription);
+      assert.ok(OF_ALARMS.has(name), name);
+      assert.ok(AlarmDescription.endsWith(`docs/alarms.md#${name}`), AlarmDescription);
     }
   });
 
-  it('has a section for every alert, and for none that there is not', () => {
-    const told = [...sections(OPERATIONS).keys()].filter((heading) => heading.startsWith('Longshore'));
-    assert.deepEqual(told.sort(), [...ALERTS].sort());
+  it('have a section for every alert, and for none that there is not', () => {
+    assert.deepEqual([...OF_ALERTS.keys()].sort(), [...ALERTS].sort());
   });
 
-  it('says of each alarm and alert what it means, and what to do', () => {
-    const names = [...ALERTS, ...alarms.map(({ AlarmName }) => AlarmName.replace('orders-test-', ''))];
-    for (const name of names) assert.match(sections(OPERATIONS).get(name) ?? '', /\*\*Means\*\*[\s\S]*\*\*Do\*\*/, name);
+  it('say of each alarm and alert what it means, and what to do', () => {
+    for (const [name, section] of [...OF_ALARMS, ...OF_ALERTS]) assert.match(section, /\*\*Means\*\*[\s\S]*\*\*Do\*\*/, name);
   });
 
-  it('names no setting that there is not', () => {
+  it('name no setting that there is not', () => {
     const named = [...OPERATIONS.matchAll(/`([A-Z]+(?:_[A-Z]+)+)(?:=\w+)?`/g)].map(([, name = '']) => name);
     assert.ok(named.length > 20);
     for (const name of named) assert.ok(name in SETTINGS, name);
   });
 
-  it('names no metric that there is not, and quotes the log as it is', () => {
+  it('name no metric that there is not, and quote the log as it is', () => {
     const quoted = [...OPERATIONS.replaceAll(/```[\s\S]*?```/g, '').matchAll(/`([^`]+)`/g)].map(([, words = '']) => words);
     const metrics = quoted.flatMap((words) => words.match(/^(?:longshore|messaging|process)_\w+/) ?? []);
     // Words that begin with the name of a program are a command.
@@ -86,7 +85,7 @@ describe('docs/security.md', () => {
 });
 
 describe('the pages on the deployment', () => {
-  const pages = ['deploy-api', 'deploy-cost', 'deploy-settings', 'ecs', 'operations', 'scaling', 'scaling-simulation', 'security'].map((name) => `docs/${name}.md`);
+  const pages = ['alarms', 'alerts', 'deploy-api', 'deploy-cost', 'deploy-settings', 'ecs', 'operations', 'scaling', 'scaling-simulation', 'security', 'troubleshooting'].map((name) => `docs/${name}.md`);
 
   it('say by one kind of mark how what AWS does is known', () => {
     for (const page of ['deploy/README.md', 'deploy/terraform/README.md', 'deploy/pipeline/README.md', ...pages]) {

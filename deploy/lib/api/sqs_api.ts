@@ -116,7 +116,7 @@ function addFailureAlarm(scope: Construct, apis: readonly MadeApi[], { prefix, a
   const topics = alarmTopic === undefined ? [] : [alarmTopic.topicArn];
   addAlarm(scope, 'Api5xx', {
     name: `${prefix}-api-5xx`,
-    description: 'An API answers 5xx to one request in twenty, or to more: messages are not taken. docs/operations.md#api-5xx',
+    description: 'An API answers 5xx to one request in twenty, or to more: messages are not taken. docs/alarms.md#api-5xx',
     queries: failures(apis),
     threshold: 5,
     evaluationPeriods: 5,

@@ -46,7 +46,7 @@ export function addAlarms(scope: Construct, { prefix, queues, names, topics, one
   const all = [...queues.flatMap((queue) => alarmsOfQueue(queue).map((alarm) => ({ alarm, queue: queue.name }))), ...ofService];
   for (const { alarm, queue } of all) {
     const { id, name, section } = ofQueue(alarm.of.replaceAll(/(^|-)(\w)/g, (_, __, letter: string) => letter.toUpperCase()), alarm.of, queue);
-    const description = `${alarm.description} docs/operations.md#${section}`;
+    const description = `${alarm.description} docs/alarms.md#${section}`;
     const actions = alarm.grows === true ? [...topics, oneMore] : topics;
     addAlarm(scope, id, { ...alarm, description, name: `${prefix}-${name}`, actions, over: topics });
   }

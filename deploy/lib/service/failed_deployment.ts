@@ -8,7 +8,7 @@ import type { Construct } from 'constructs';
 export function addFailedDeployment(scope: Construct, prefix: string, service: CfnService, topic: ITopic): void {
   new CfnRule(scope, 'FailedDeployment', {
     name: `${prefix}-failed-deployment`,
-    description: 'A deployment of the service failed. docs/operations.md#failed-deployment',
+    description: 'A deployment of the service failed. docs/alarms.md#failed-deployment',
     eventPattern: {
       source: ['aws.ecs'],
       'detail-type': ['ECS Deployment State Change'],
@@ -21,7 +21,7 @@ export function addFailedDeployment(scope: Construct, prefix: string, service: C
         arn: topic.topicArn,
         inputTransformer: {
           inputPathsMap: { service: '$.resources[0]', reason: '$.detail.reason' },
-          inputTemplate: '"A deployment of <service> failed: <reason> docs/operations.md#failed-deployment"',
+          inputTemplate: '"A deployment of <service> failed: <reason> docs/alarms.md#failed-deployment"',
         },
       },
     ],

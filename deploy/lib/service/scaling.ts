@@ -20,7 +20,7 @@ interface Policy {
 
 interface ScalingAlarm extends Omit<AlarmProps, 'actions'> {
   readonly id: string;
-  /** Its section in docs/operations.md. */
+  /** Its section in docs/alarms.md. */
   readonly section: string;
 }
 
@@ -147,7 +147,7 @@ function addPolicy(scope: Construct, prefix: string, scalingTargetId: string, { 
     },
   });
   for (const { id, name, section, ...alarm } of alarms) {
-    addAlarm(scope, id, { ...alarm, name: `${prefix}-${name}`, description: `${alarm.description} docs/operations.md#${section}`, actions: [policy.ref] });
+    addAlarm(scope, id, { ...alarm, name: `${prefix}-${name}`, description: `${alarm.description} docs/alarms.md#${section}`, actions: [policy.ref] });
   }
   return policy;
 }

@@ -424,7 +424,7 @@ class Kept(unittest.TestCase):
 def of_sums(alarms):
     return {
         f"orders-test-{name}": {
-            "description": f"{one['description']} docs/operations.md#{one['section']}",
+            "description": f"{one['description']} docs/alarms.md#{one['section']}",
             "threshold": one["threshold"],
             "periods": (one["periods"], one["datapoints"]),
             "metrics": {key: metric(of["namespace"], of["name"], of["stat"], one["period"], of["dimensions"]) for key, of in one["metrics"].items()},
@@ -440,7 +440,7 @@ def of_sums(alarms):
 def of_metrics(alarms):
     return {
         f"orders-test-{name}": {
-            "description": f"{one['description']} docs/operations.md#{one['section']}",
+            "description": f"{one['description']} docs/alarms.md#{one['section']}",
             "threshold": one["threshold"],
             "periods": (one["periods"], None),
             "metrics": {"": metric(one["metric"]["namespace"], one["metric"]["name"], one["metric"]["stat"], 60, one["metric"]["dimensions"])},
