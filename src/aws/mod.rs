@@ -6,6 +6,8 @@ mod endpoint;
 mod failure;
 mod network;
 mod proxy;
+#[cfg(any(feature = "once", feature = "payload"))]
+mod renewal;
 mod role;
 mod user_agent;
 
@@ -19,6 +21,8 @@ use crate::{
     settings::{Problem, http_url},
 };
 
+#[cfg(any(feature = "once", feature = "payload"))]
+pub(crate) use self::renewal::with_renewal;
 pub(crate) use self::{
     access::{AccessError, AccessFacts, LoadedAccess},
     credentials::RenewableCredentials,

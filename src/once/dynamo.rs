@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    future::Future,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -16,7 +17,9 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::sync::OnceCell;
 
 use super::{Claim, ClaimAnswer, ClaimError, ClaimStore};
-use crate::aws::{self, AwsAccess, CallFailure, FailureKind, ServiceLocation};
+use crate::aws::{
+    self, AwsAccess, CallFailure, FailureKind, LoadedAccess, RenewableCredentials, ServiceLocation,
+};
 
 /// The partition key.
 const ID: &str = "id";
@@ -47,7 +50,14 @@ pub struct DynamoClaims {
     access: AwsAccess,
     location: ServiceLocation,
     /// Created at the first call, because that reads files and needs a runtime.
-    client: OnceCell<Client>,
+    client: OnceCell<DynamoClient>,
+}
+
+/// The SDK's client, and its credentials unless they are the program's own.
+#[derive(Debug)]
+struct DynamoClient {
+    sdk: Client,
+    credentials: Option<RenewableCredentials>,
 }
 
 /// The state of a table's time to live.
@@ -83,22 +93,22 @@ impl DynamoClaims {
         Self::new(table, config, ServiceLocation::default())
     }
 
-    async fn client(&self) -> Result<&Client, ClaimError> {
+    async fn client(&self) -> Result<&DynamoClient, ClaimError> {
         let build = async || {
             let loaded = self.access.load("DynamoDB", self.location.clone()).await;
-            let shared =
-                loaded.map_err(|error| ClaimError::new(error.to_string()).with_source(error))?.config;
+            let LoadedAccess { config: shared, credentials } =
+                loaded.map_err(|error| ClaimError::new(error.to_string()).with_source(error))?;
             let config = Builder::from(&shared).timeout_config(aws::time_limits(aws::CALL));
-            Ok(Client::from_conf(config.build()))
+            Ok(DynamoClient { sdk: Client::from_conf(config.build()), credentials })
         };
         self.client.get_or_try_init(build).await
     }
 
     /// Sends a write that depends on the item; `Ok(Some)` has the item that did not meet the condition.
     async fn update(&self, key: &str, update: Update) -> Result<Option<Item>, ClaimError> {
-        let call = self
-            .client()
-            .await?
+        let client = self.client().await?;
+        let call = client
+            .sdk
             .update_item()
             .table_name(&self.table)
             .key(ID, Value::S(key.to_owned()))
@@ -107,7 +117,7 @@ impl DynamoClaims {
             .set_expression_attribute_names(Some(update.names()))
             .set_expression_attribute_values(Some(update.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match within_limit(call.send()).await? {
+        match client.answered(|| call.clone().send()).await? {
             Ok(_) => Ok(None),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
@@ -128,16 +138,16 @@ impl DynamoClaims {
     ) -> Result<bool, ClaimError> {
         let values =
             holder.map(|holder| HashMap::from([(":holder".to_owned(), Value::S(holder.to_owned()))]));
-        let call = self
-            .client()
-            .await?
+        let client = self.client().await?;
+        let call = client
+            .sdk
             .delete_item()
             .table_name(&self.table)
             .key(ID, Value::S(key.to_owned()))
             .condition_expression(condition)
             .set_expression_attribute_names(Some(owned(names)))
             .set_expression_attribute_values(values);
-        match within_limit(call.send()).await? {
+        match client.answered(|| call.clone().send()).await? {
             Ok(_) => Ok(true),
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
             Err(error) => Err(self.failure(error)),
@@ -217,14 +227,35 @@ impl DynamoClaims {
     /// Reads the table's time to live.
     pub(crate) async fn time_to_live(&self) -> Result<TimeToLive, ClaimError> {
         use aws_sdk_dynamodb::types::TimeToLiveStatus as Status;
-        let call = self.client().await?.describe_time_to_live().table_name(&self.table);
-        let answer = within_limit(call.send()).await?.map_err(|error| self.failure(error))?;
+        let client = self.client().await?;
+        let call = client.sdk.describe_time_to_live().table_name(&self.table);
+        let answer = client.answered(|| call.clone().send()).await?.map_err(|error| self.failure(error))?;
         let Some(found) = answer.time_to_live_description else { return Ok(TimeToLive::Off) };
         Ok(match (found.time_to_live_status, found.attribute_name) {
             (Some(Status::Enabled | Status::Enabling), Some(name)) if name == EXPIRES_AT => TimeToLive::Fits,
             (Some(Status::Enabled | Status::Enabling), Some(name)) => TimeToLive::Other(name),
             _ => TimeToLive::Off,
         })
+    }
+}
+
+impl DynamoClient {
+    /// Awaits a call within the outer limit, with other credentials if those that were used are refused and there are others.
+    async fn answered<T, E, F>(
+        &self,
+        call: impl Fn() -> F,
+    ) -> Result<Result<T, SdkError<E, HttpResponse>>, ClaimError>
+    where
+        E: ProvideErrorMetadata,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        let limit = aws::CALL_LIMIT;
+        let hung = |_| {
+            let limit = humantime::format_duration(limit);
+            ClaimError::new(format!("no answer from dynamodb within {limit}"))
+        };
+        let calling = aws::with_renewal(self.credentials.as_ref(), call);
+        tokio::time::timeout(limit, calling).await.map_err(hung)
     }
 }
 
@@ -325,14 +356,4 @@ fn hint(code: &str) -> Option<&'static str> {
         "ValidationException" => Some("the table's only key must be the partition key id, a string"),
         _ => None,
     }
-}
-
-/// Awaits a call within the outer limit.
-async fn within_limit<T, E>(
-    call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-) -> Result<Result<T, SdkError<E, HttpResponse>>, ClaimError> {
-    let limit = aws::CALL_LIMIT;
-    let hung =
-        |_| ClaimError::new(format!("no answer from dynamodb within {}", humantime::format_duration(limit)));
-    tokio::time::timeout(limit, call).await.map_err(hung)
 }

@@ -78,30 +78,33 @@ impl Preparation for PayloadPreparation {
 impl Inner {
     async fn prepare(self: &Arc<Self>, message: Arc<Message>) -> Result<PreparedMessage, Outcome> {
         let encodings = listed(&message).filter(|_| self.payload.decode).map(str::to_owned);
-        let (mut body, mut claim) = (None, None);
+        let (mut body, mut claim, mut pointer) = (None, None, None);
         if let Some(objects) = &self.payload.objects
-            && let Some(pointer) = Pointer::of(&message).map_err(Outcome::Reject)?
+            && let Some(found) = Pointer::of(&message).map_err(Outcome::Reject)?
         {
             // What is to be decoded is needed as a whole.
             let files = self.files.as_ref().filter(|_| encodings.is_none());
-            match self.fetched(objects, &pointer, &message, files).await? {
+            match self.fetched(objects, &found, &message, files).await? {
                 FetchedBody::Bytes(bytes) => body = Some(bytes),
                 FetchedBody::File(file) => {
-                    let claim = self.claim(objects, pointer);
+                    let claim = self.claim(objects, found);
                     let in_file = Message { body: String::new(), ..self.undescribed(&message, false) };
                     let message = Arc::new(Message { body_file: Some(Arc::new(file)), ..in_file });
                     return Ok(PreparedMessage { message, claim });
                 }
             }
-            claim = self.claim(objects, pointer);
+            claim = self.claim(objects, found.clone());
+            pointer = Some(found);
         }
         if let Some(encodings) = &encodings {
             let encoded = body.unwrap_or_else(|| message.body.clone().into_bytes());
             body = Some(decoded(encoded, encodings, self.payload.max).map_err(Outcome::Reject)?);
         }
         let Some(body) = body else { return Ok(PreparedMessage { message, claim: None }) };
-        let body = String::from_utf8(body)
-            .map_err(|_| Outcome::Reject("the payload is no text in UTF-8, as bodies are".to_owned()))?;
+        let body = String::from_utf8(body).map_err(|_| {
+            let origin = pointer.map(|pointer| format!(" of {pointer}")).unwrap_or_default();
+            Outcome::Reject(format!("the payload{origin} is no text in UTF-8, as bodies are"))
+        })?;
         let prepared = Message { body, ..self.undescribed(&message, encodings.is_some()) };
         Ok(PreparedMessage { message: Arc::new(prepared), claim })
     }
