@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{disposition::CallEnd, prepare::HeldMessage};
 use crate::{
     consumer::depth::RedriveView,
-    handler::{AnyHandler, Batch, BatchItem, Context, LeaseTime, Placement},
+    handler::{AnyHandler, Batch, BatchItem, CallClock, Context, LeaseTime, Placement},
     message::Message,
     telemetry::{Ending, spans::Trace},
 };
@@ -98,9 +98,14 @@ impl HandlerCaller {
         trace: Option<Arc<Trace>>,
     ) -> impl Future<Output = CallEnd> + 'a {
         async move {
-            let deadline = self.time_limit.and_then(|limit| began.checked_add(limit));
+            let clock = self.clock();
+            let deadline = match &clock {
+                Some(_) => None,
+                None => self.time_limit.and_then(|limit| began.checked_add(limit)),
+            };
             let item = |held: &HeldMessage| {
-                let context = self.context_of(held, deadline).with_trace(trace.clone());
+                let context = self.context_of(held, deadline);
+                let context = context.with_trace(trace.clone()).with_clock(clock.clone());
                 BatchItem { message: held.message.clone(), context }
             };
             let Some(batch) = Batch::new(messages.iter().map(item).collect()) else {
@@ -114,7 +119,7 @@ impl HandlerCaller {
             let answer = tokio::select! {
                 biased;
                 answer = &mut call => answer,
-                () = passed(deadline) => {
+                () = passed(deadline, clock.as_deref()) => {
                     // Cancels the tasks that the handler has spawned, too.
                     cancellation.cancel();
                     return CallEnd::TimedOut(self.time_limit.unwrap_or_default());
@@ -130,6 +135,12 @@ impl HandlerCaller {
                 Err(panic) => CallEnd::Panicked(panic),
             }
         }
+    }
+
+    /// The clock of a call whose handler starts it.
+    fn clock(&self) -> Option<Arc<CallClock>> {
+        let limit = self.time_limit.filter(|_| self.handler.starts_late())?;
+        Some(Arc::new(CallClock::new(limit)))
     }
 
     /// Waits for the end of a cancelled handler's grace.
@@ -181,6 +192,7 @@ impl<'a> CallCancellation<'a> {
             .with_last_attempt(first.last_attempt)
             .with_deadline(first.deadline)
             .with_trace(first.shared_trace())
+            .with_clock(first.clock())
     }
 
     /// Waits until every lease is lost or cancelled.
@@ -231,11 +243,13 @@ impl LeaseTime for EarliestLease {
     }
 }
 
-/// Waits until the deadline; for ever without one.
-async fn passed(deadline: Option<Instant>) {
-    match deadline {
-        // In a box: a call without a time limit, of which there may be very many, needs no room for a timer.
-        Some(deadline) => Box::pin(sleep_until(deadline)).await,
-        None => std::future::pending().await,
+/// Waits until the time limit has passed, by the clock if there is one; for ever without a limit.
+///
+/// In a box: a call without a time limit, of which there may be very many, needs no room for a timer.
+async fn passed(deadline: Option<Instant>, clock: Option<&CallClock>) {
+    match (clock, deadline) {
+        (Some(clock), _) => Box::pin(async { sleep_until(clock.deadline().await).await }).await,
+        (None, Some(deadline)) => Box::pin(sleep_until(deadline)).await,
+        (None, None) => std::future::pending().await,
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct HandlerProfile {
     pub(crate) wanted: Wanted,
     /// The form of a body that does not come with its message.
     pub(crate) fetched: FetchedForm,
+    /// True if a call may wait for an instance to run on; its time limit counts from there, by [`Context::clock`].
+    pub(crate) starts_late: bool,
 }
 
 /// The form in which a handler takes a body that does not come with its message.
@@ -148,6 +150,7 @@ impl Default for HandlerProfile {
             placement: Placement::CallerRuntime,
             wanted: Wanted::Everything,
             fetched: FetchedForm::Text,
+            starts_late: false,
         }
     }
 }
@@ -184,10 +187,16 @@ impl AnyHandler {
     /// Handles the messages of one call; see [`BatchHandler::handle_batch`].
     ///
     /// A handler of single messages must be given a batch of one: it leaves any further message without an outcome.
-    pub fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes> {
+    pub fn call(&self, mut batch: Batch, mut context: Context) -> BoxFuture<'_, Outcomes> {
         debug_assert!(self.takes() == CallSize::Batch || batch.len() == 1, "a single message a call");
         match self.wrappers.last() {
-            None => self.handler.call(batch, context),
+            None => {
+                if !self.profile.starts_late {
+                    batch.start_clocks();
+                    context.start_clock();
+                }
+                self.handler.call(batch, context)
+            }
             Some(outermost) => outermost.call(batch, context),
         }
     }
@@ -259,6 +268,11 @@ impl AnyHandler {
     #[cfg(feature = "payload")]
     pub(crate) fn fetched(&self) -> FetchedForm {
         self.profile.fetched
+    }
+
+    /// True if a call may wait for an instance to run on.
+    pub(crate) fn starts_late(&self) -> bool {
+        self.profile.starts_late
     }
 
     /// The thread that the calls run on.

@@ -5,6 +5,7 @@ use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
+use super::CallClock;
 use crate::telemetry::spans::Trace;
 
 /// The context of one call of a handler.
@@ -24,6 +25,8 @@ pub struct Context {
     lease: ContextLease,
     cancellation: CancellationToken,
     trace: Option<Arc<Trace>>,
+    /// Starts the time limit, if the call may wait before it runs.
+    clock: Option<Arc<CallClock>>,
 }
 
 /// The lease of a message, as its handler sees it.
@@ -63,7 +66,16 @@ impl Context {
     }
 
     fn with(queue: Arc<str>, lease: ContextLease, cancellation: CancellationToken) -> Self {
-        Self { queue, attempt: 1, last_attempt: None, deadline: None, lease, cancellation, trace: None }
+        Self {
+            queue,
+            attempt: 1,
+            last_attempt: None,
+            deadline: None,
+            lease,
+            cancellation,
+            trace: None,
+            clock: None,
+        }
     }
 
     /// Sets when the call is ended.
@@ -92,6 +104,25 @@ impl Context {
     pub(crate) fn with_trace(mut self, trace: Option<Arc<Trace>>) -> Self {
         self.trace = trace;
         self
+    }
+
+    /// Sets the clock that starts once the call has an instance to run on.
+    #[must_use]
+    pub(crate) fn with_clock(mut self, clock: Option<Arc<CallClock>>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The clock that starts once the call has an instance to run on.
+    pub(crate) fn clock(&self) -> Option<Arc<CallClock>> {
+        self.clock.clone()
+    }
+
+    /// Starts the clock, for a call that waits for nothing.
+    pub(super) fn start_clock(&mut self) {
+        if let Some(clock) = &self.clock {
+            self.deadline = clock.start();
+        }
     }
 
     /// The trace that the call is part of; `None` while traces are off.

@@ -1,6 +1,7 @@
 //! Handlers: the traits, the outcomes, and the built-in kinds.
 
 mod any;
+mod call_clock;
 #[cfg(any(feature = "exec", feature = "http", feature = "lambda"))]
 mod call_trace;
 #[cfg(feature = "admin")]
@@ -35,6 +36,7 @@ use crate::message::Message;
 
 #[cfg(feature = "payload")]
 pub(crate) use self::any::FetchedForm;
+pub(crate) use self::call_clock::CallClock;
 #[cfg(feature = "admin")]
 pub(crate) use self::conditions::Conditions;
 #[cfg(feature = "tower")]
@@ -172,6 +174,13 @@ impl Batch {
     /// A batch of these messages; `None` if there are none.
     pub fn new(items: Vec<BatchItem>) -> Option<Self> {
         (!items.is_empty()).then_some(Self(items))
+    }
+
+    /// Starts the clocks of a call that waits for nothing.
+    fn start_clocks(&mut self) {
+        for item in &mut self.0 {
+            item.context.start_clock();
+        }
     }
 
     /// The messages alone.

@@ -145,6 +145,18 @@ async fn at_the_time_limit_the_process_is_ended_and_replaced() {
 }
 
 #[tokio::test]
+async fn the_time_limit_counts_from_the_event_and_not_from_the_wait_for_a_process() {
+    let scene = Scene::new().options(|options| options.timeout = Limit::After(Duration::from_secs(1)));
+    scene.send_all(["hang", "honest:1", "honest:2"]);
+    // Each process, also that which replaces a hanging one, takes longer to start than a call may run.
+    let running = scene.start(functions::liar_after("sleep 1.5; exec \"$0\""));
+    scene.emptied().await;
+    running.drain().await;
+    let runs = ["hang", "honest:1", "honest:2"].map(|body| scene.runs_of(body));
+    assert_eq!(runs, [vec![1, 2], vec![1], vec![1]], "no receive is spent on a wait");
+}
+
+#[tokio::test]
 async fn a_process_that_ignores_sigterm_is_killed_after_its_grace() {
     let scene = Scene::new().options(|options| options.timeout = Limit::After(Duration::from_secs(1)));
     scene.send("hang");

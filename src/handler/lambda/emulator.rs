@@ -128,6 +128,7 @@ impl Emulators {
             let Some(emulator) = emulator else {
                 return Err(Unavailable::Down("the emulators are stopped".to_owned()));
             };
+            invocation.start();
             match self.post(emulator, invocation.clone()).await {
                 PostResult::Answered(answered) => return Ok(answered),
                 PostResult::Unreachable(_) => {

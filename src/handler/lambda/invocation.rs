@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use super::PartialResponses;
 use crate::{
     handler::{
-        Outcome,
+        CallClock, Outcome,
         call_trace::xray_of_sender,
         sqs_event::{self, BatchOutcome, mentions_failures},
     },
@@ -38,8 +39,10 @@ pub(super) struct Invocation {
     pub(super) id: String,
     /// The event, as JSON.
     pub(super) event: Bytes,
-    /// The time at which the function is ended, in milliseconds since 1970.
-    pub(super) deadline_ms: u128,
+    /// Starts the time limit, if there is one.
+    clock: Option<Arc<CallClock>>,
+    /// The time at which the function is ended, in milliseconds since 1970, once it has the event.
+    deadline_ms: OnceLock<u64>,
     /// The trace context in X-Ray's form: that of the call, or of the first message that has a valid one.
     pub(super) trace_id: Option<String>,
     /// The trace context of the function's log lines: that of the call, or of the producer of its only message.
@@ -52,19 +55,32 @@ pub(super) struct Invocation {
 
 impl Invocation {
     /// Creates an invocation for these messages with their event.
-    pub(super) fn new(messages: &[&Message], event: Bytes, deadline: Option<Instant>) -> Self {
-        let left = deadline.map_or(LONGEST, |deadline| deadline.saturating_duration_since(Instant::now()));
-        let deadline = SystemTime::now() + left;
+    pub(super) fn new(messages: &[&Message], event: Bytes, clock: Option<Arc<CallClock>>) -> Self {
         let only = messages.first().filter(|_| messages.len() == 1);
         Self {
             id: Uuid::new_v4().to_string(),
             event,
-            deadline_ms: deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis(),
+            clock,
+            deadline_ms: OnceLock::new(),
             trace_id: messages.iter().find_map(|message| xray_of_sender(message)).map(str::to_owned),
             log_trace: only.and_then(|message| TraceContext::of_message(message)),
             message_id: only.map(|message| message.id.clone()),
             message_ids: (messages.len() > 1).then(|| logged_ids(messages)),
         }
+    }
+
+    /// Starts the time limit: an instance takes the event.
+    ///
+    /// Returns when the function is ended, in milliseconds since 1970.
+    pub(super) fn start(&self) -> u64 {
+        let deadline = || {
+            let deadline = self.clock.as_ref().and_then(|clock| clock.start());
+            let left =
+                deadline.map_or(LONGEST, |deadline| deadline.saturating_duration_since(Instant::now()));
+            let deadline = (SystemTime::now() + left).duration_since(UNIX_EPOCH).unwrap_or_default();
+            u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)
+        };
+        *self.deadline_ms.get_or_init(deadline)
     }
 
     /// Sets the call's trace, if it has one.

@@ -111,8 +111,8 @@ impl LambdaHandler {
     ) -> Result<Self, LambdaError> {
         Problems::refuse(settings.validate()).map_err(LambdaError::Settings)?;
         let (queue, metrics) = (queue.into(), KindMetrics::default());
-        let follows_concurrency = settings.processes.is_none();
-        let processes = settings.processes.and_then(NonZeroUsize::new).unwrap_or(processes);
+        let follows_concurrency = settings.processes.is_none() && settings.used_adapter().is_none();
+        let processes = settings.processes_at(processes);
         let instances = if settings.command.is_empty() {
             let emulators = Emulators::new(settings.addresses());
             Instances::Emulated(emulators.map_err(|error| LambdaError::Client(error.into()))?)
@@ -163,7 +163,7 @@ impl LambdaHandler {
                 return Ok(Outcome::Retry(format!("the event could not be written: {error}")).into());
             }
         };
-        let invocation = Invocation::new(messages, event, context.deadline).in_trace(context.trace());
+        let invocation = Invocation::new(messages, event, context.clock()).in_trace(context.trace());
         let Invocation { id, message_id, message_ids, .. } = &invocation;
         events::FunctionInvoked {
             queue: &self.queue,
@@ -224,7 +224,9 @@ impl LambdaHandler {
 
 impl From<LambdaHandler> for AnyHandler {
     fn from(handler: LambdaHandler) -> Self {
-        Self::built_in(handler, HandlerProfile { takes: CallSize::Batch, ..HandlerProfile::default() })
+        let profile =
+            HandlerProfile { takes: CallSize::Batch, starts_late: true, ..HandlerProfile::default() };
+        Self::built_in(handler, profile)
     }
 }
 

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{self, ErrorKind},
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -52,7 +53,7 @@ pub struct Settings {
     /// The function's memory in MB, which it finds in its environment; Longshore limits nothing.
     #[cfg_attr(feature = "cli", schemars(range(min = 1)))]
     pub(crate) memory: u32,
-    /// The number of programs, each with one invocation at a time; absent, the queue's `concurrency`.
+    /// The number of programs, each with one invocation at a time; absent, the queue's `concurrency`, or 1 beside the Web Adapter.
     #[cfg_attr(feature = "cli", schemars(range(min = 1, max = 1_000)))]
     pub(crate) processes: Option<usize>,
     /// The reading of answers that name failed messages (`ReportBatchItemFailures`): `on`; `off`, where every answer that is no error means done; or `auto`, which is `on` where the answer has `batchItemFailures`, and `off` for any other.
@@ -250,6 +251,24 @@ impl Settings {
     /// The AWS Lambda Web Adapter, if it is there and nothing starts it.
     pub(crate) fn unused_adapter(&self) -> Option<PathBuf> {
         self.unused_extensions().into_iter().find(|path| path.ends_with(WEB_ADAPTER))
+    }
+
+    /// The AWS Lambda Web Adapter, if it is there and started beside each program.
+    pub(crate) fn used_adapter(&self) -> Option<PathBuf> {
+        let is_used = self.extensions == Extensions::On && !self.command.is_empty();
+        let programs = if is_used { self.extension_programs().unwrap_or_default() } else { Vec::new() };
+        programs.into_iter().find(|path| path.ends_with(WEB_ADAPTER))
+    }
+
+    /// The number of programs; `concurrency` is the queue's.
+    ///
+    /// One beside the Web Adapter: the web servers would all listen on one port.
+    pub(super) fn processes_at(&self, concurrency: NonZeroUsize) -> NonZeroUsize {
+        match self.processes.and_then(NonZeroUsize::new) {
+            Some(processes) => processes,
+            None if self.used_adapter().is_some() => NonZeroUsize::MIN,
+            None => concurrency,
+        }
     }
 
     /// The name of this queue's function.

@@ -158,6 +158,7 @@ impl From<RoutingHandler> for AnyHandler {
             wanted: Wanted::Everything,
             // Its conditions read the body.
             fetched: FetchedForm::Text,
+            starts_late: handler.handlers().any(Self::starts_late),
         };
         Self::built_in(handler, profile)
     }

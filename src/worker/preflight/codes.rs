@@ -162,6 +162,8 @@ codes! {
         "set the handler's extensions to on, or take the extensions out of the image";
     WebAdapter = "web-adapter", Warning,
         "use the http kind with the url of the web server, or set the handler's extensions to on";
+    WebAdapterPort = "web-adapter-port", Warning,
+        "set the handler's processes to 1, or leave it out; more tasks or pods run more web servers";
     TimeoutBeyondDrain = "timeout-beyond-drain", Notice,
         "nothing if the work may start again; otherwise lower the queue's timeout, or raise drain.limit, and with it the stopTimeout (ECS) or the terminationGracePeriodSeconds (Kubernetes)";
     DrainLimit = "drain-limit", Misconfigured,

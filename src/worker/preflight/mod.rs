@@ -183,27 +183,35 @@ fn code_of(error: &TopicError) -> Code {
     }
 }
 
-/// Finds the extensions of a Lambda function that nothing starts.
-fn unused_extensions(name: &str, queue: &QueueSettings) -> Vec<Finding> {
-    let unused = |handler: &handler::Settings| match handler {
-        handler::Settings::Lambda(lambda) => {
-            let adapter = lambda.unused_adapter();
-            let (code, found) = match adapter {
-                Some(adapter) => (Code::WebAdapter, vec![adapter]),
-                None => (Code::ExtensionsOff, lambda.unused_extensions()),
-            };
-            let found: Vec<String> = found.iter().map(|path| path.display().to_string()).collect();
-            (!found.is_empty()).then(|| (code, found.join(", ")))
-        }
+/// Finds the extensions of a Lambda function that nothing starts, and a Web Adapter that cannot work.
+fn extensions(name: &str, queue: &QueueSettings) -> Vec<Finding> {
+    let found = |handler: &handler::Settings| match handler {
+        handler::Settings::Lambda(lambda) => extensions_of(lambda),
         _ => None,
     };
-    let finding = |(code, found): (Code, String)| match code {
-        Code::WebAdapter => {
-            Finding::of(name, code, format!("the AWS Lambda Web Adapter is there and not started: {found}"))
-        }
-        _ => Finding::of(name, code, format!("extensions are there and not started: {found}")),
-    };
-    queue.handlers().filter_map(unused).map(finding).collect()
+    let finding = |(code, message): (Code, String)| Finding::of(name, code, message);
+    queue.handlers().filter_map(found).map(finding).collect()
+}
+
+fn extensions_of(lambda: &handler::lambda::Settings) -> Option<(Code, String)> {
+    if let Some(adapter) = lambda.unused_adapter() {
+        let adapter = adapter.display();
+        return Some((
+            Code::WebAdapter,
+            format!("the AWS Lambda Web Adapter is there and not started: {adapter}"),
+        ));
+    }
+    if let Some(processes) =
+        lambda.processes.filter(|processes| *processes > 1 && lambda.used_adapter().is_some())
+    {
+        let message = format!(
+            "{processes} processes beside the AWS Lambda Web Adapter: their web servers have one port"
+        );
+        return Some((Code::WebAdapterPort, message));
+    }
+    let unused: Vec<_> = lambda.unused_extensions().iter().map(|path| path.display().to_string()).collect();
+    let message = || format!("extensions are there and not started: {}", unused.join(", "));
+    (!unused.is_empty()).then(|| (Code::ExtensionsOff, message()))
 }
 
 /// A FIFO topic needs a group id, which messages of a standard queue seldom have.
@@ -241,7 +249,7 @@ mod tests {
                 handler: Some(handler::Settings::Lambda(lambda)),
                 ..QueueSettings::default()
             };
-            let found = unused_extensions("orders", &queue);
+            let found = extensions("orders", &queue);
             found.into_iter().map(|found| (found.code, found.message)).collect::<Vec<_>>()
         };
         let function = || handler::lambda::Settings::of_command(["bootstrap"]);
@@ -254,6 +262,10 @@ mod tests {
         std::fs::write(directory.path().join("lambda-adapter"), "").unwrap();
         let codes: Vec<Code> = found(function()).into_iter().map(|(code, _)| code).collect();
         assert_eq!(codes, [Code::WebAdapter]);
+        let served = || function().extensions(handler::lambda::Extensions::On);
+        assert_eq!(found(served()), []);
+        let codes: Vec<Code> = found(served().processes(2)).into_iter().map(|(code, _)| code).collect();
+        assert_eq!(codes, [Code::WebAdapterPort]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     Code, Finding, Untried, UntriedPermission, check_handler, check_topics, codes::check_permissions,
-    dead_letters, fifo_topic, once, payload, platform, unused_extensions,
+    dead_letters, extensions, fifo_topic, once, payload, platform,
 };
 use crate::{
     config::{QueueSettings, Settings},
@@ -43,7 +43,7 @@ pub(super) async fn check(name: &str, queue: &QueueSettings, settings: &Settings
         payload::check(name, queue, settings),
     );
     let beyond = platform::timeout_beyond_drain(name, queue, settings);
-    let of_handler = of_handler.into_iter().chain(unused_extensions(name, queue));
+    let of_handler = of_handler.into_iter().chain(extensions(name, queue));
     checked.found.extend(of_handler.chain(of_topics).chain(of_once).chain(of_payload).chain(beyond));
     checked
 }

@@ -240,7 +240,7 @@ impl RuntimeRoutes {
         let mut builder = Response::builder()
             .header(header::CONTENT_TYPE, "application/json")
             .header("Lambda-Runtime-Aws-Request-Id", &invocation.id)
-            .header("Lambda-Runtime-Deadline-Ms", invocation.deadline_ms.to_string())
+            .header("Lambda-Runtime-Deadline-Ms", invocation.start().to_string())
             .header("Lambda-Runtime-Invoked-Function-Arn", &self.environment.function.arn);
         let trace_id = invocation.trace_id.as_ref();
         if let Some(trace_id) = trace_id.and_then(|trace_id| header::HeaderValue::from_str(trace_id).ok()) {

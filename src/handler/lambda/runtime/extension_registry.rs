@@ -72,7 +72,7 @@ impl ExtensionEvent {
     pub(super) fn of_invocation(invocation: &Invocation, function_arn: &str) -> Self {
         let tracing = |value: &String| XrayTracing { r#type: "X-Amzn-Trace-Id", value: value.clone() };
         Self::Invoke {
-            deadline_ms: u64::try_from(invocation.deadline_ms).unwrap_or(u64::MAX),
+            deadline_ms: invocation.start(),
             request_id: invocation.id.clone(),
             invoked_function_arn: function_arn.to_owned(),
             tracing: invocation.trace_id.as_ref().map(tracing),
@@ -495,7 +495,7 @@ mod tests {
         let written = serde_json::to_value(ExtensionEvent::of_invocation(&invocation, "arn")).unwrap();
         let expected = json!({
             "eventType": "INVOKE",
-            "deadlineMs": u64::try_from(invocation.deadline_ms).unwrap(),
+            "deadlineMs": invocation.start(),
             "requestId": invocation.id,
             "invokedFunctionArn": "arn",
             "tracing": {"type": "X-Amzn-Trace-Id", "value": "Root=1-5759e988-bd862e3fe1be46a994272793"},

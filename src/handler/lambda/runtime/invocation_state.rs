@@ -157,6 +157,7 @@ impl InvocationState {
         let mut phase = self.lock();
         let Some(request) = phase.request.take() else { return Err(queued) };
         let id = queued.invocation.id.clone();
+        queued.invocation.start();
         if let Err(invocation) = request.next.send(queued.invocation) {
             return Err(QueuedInvocation { invocation, ..queued });
         }
