@@ -488,10 +488,8 @@ mod tests {
 
     #[test]
     fn the_events_are_lambdas() {
-        let invocation = Invocation {
-            trace_id: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
-            ..Invocation::new(&[&Message::new("m", "")], Bytes::new(), None)
-        };
+        let mut invocation = Invocation::new(&[&Message::new("m", "")], Bytes::new(), None);
+        invocation.trace_id = Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned());
         let written = serde_json::to_value(ExtensionEvent::of_invocation(&invocation, "arn")).unwrap();
         let expected = json!({
             "eventType": "INVOKE",
