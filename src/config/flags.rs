@@ -7,7 +7,7 @@ use super::{
     unknown_keys::nearest,
 };
 use crate::{
-    queue::name_at,
+    queue::{name_at, sqs::QueueAddress},
     settings::{Key, Problem},
 };
 
@@ -47,6 +47,8 @@ pub(super) const HANDLERS: &[(&str, &str, &[&str])] = &[
     ("--lambda", "lambda", &["command", "url", "urls"]),
     ("--sns", "sns", &["topic_arn", "phone_number", "phone_number_attribute"]),
 ];
+/// The flags for all queues that a queue's own section may set otherwise, with its setting.
+const OF_QUEUES: &[(&str, &str)] = &[("--region", "region"), ("--endpoint-url", "endpoint_url")];
 const QUEUE_URL: &str = "--queue-url";
 
 /// The flags of a command.
@@ -105,6 +107,9 @@ pub(super) fn layer(below: &Layer, root: &SchemaNode<'_>, flags: &Flags) -> Flag
                 } else {
                     let key = queue.descend(rest);
                     overrides.extend(overridden(below, flag.name, &key, text));
+                    if flag.name == QUEUE_URL {
+                        overrides.extend(overridden(below, flag.name, &queue.child("name"), text));
+                    }
                     set(&mut layer, root, flag.name, &key, text);
                 }
             }
@@ -117,6 +122,10 @@ pub(super) fn layer(below: &Layer, root: &SchemaNode<'_>, flags: &Flags) -> Flag
     }
     if let (Some(name), Ok(queue)) = (&flags.queue, &queue) {
         name_in_sqs(below, &mut layer, queue, name);
+    }
+    for (flag, text) in &flags.values {
+        let Some((_, field)) = OF_QUEUES.iter().find(|(name, _)| name == flag) else { continue };
+        overrides.extend(of_queues(below, &mut layer, root, (*flag, *field, text), queue.as_ref().ok()));
     }
     FlagLayer { layer, replaced, overrides, problems }
 }
@@ -166,6 +175,37 @@ fn set_handler(
             Some(Problem::of(key, reason).with_value(text).with_origin(of_flag(flag)))
         }
     }
+}
+
+/// Sets what the section of the chosen queue sets for itself, and says what the flag does not change.
+fn of_queues(
+    below: &Layer,
+    layer: &mut Layer,
+    root: &SchemaNode<'_>,
+    (flag, field, text): (&'static str, &str, &str),
+    chosen: Option<&Key>,
+) -> Vec<String> {
+    let queues = Key::new(["queues"]);
+    let mut notes = Vec::new();
+    for queue in below.names(&queues).into_iter().map(|name| queues.child(name)) {
+        let key = queue.child(field);
+        let Some(note) = overridden(below, flag, &key, text) else { continue };
+        if chosen == Some(&queue) {
+            set(layer, root, flag, &key, text);
+            notes.push(note);
+        } else {
+            notes.push(note.replacen("overrides", "does not change", 1));
+        }
+    }
+    let urls = chosen.map(|queue| queue.child("url"));
+    let url = urls.as_ref().and_then(|key| Some((key, json(layer.get(key).or_else(|| below.get(key))?))));
+    if let (true, Some((key, url))) = (field == "region", url)
+        && let Ok(address) = QueueAddress::parse(url.as_str().unwrap_or_default())
+        && let Some(region) = address.region().filter(|region| *region != text)
+    {
+        notes.push(format!("{flag} does not apply to {key}, which names {region}"));
+    }
+    notes
 }
 
 /// The sentence about a setting below that a flag gives another value.
@@ -304,6 +344,36 @@ mod tests {
         assert_eq!(overrides("--concurrency", "2"), [""; 0], "the same");
         assert_eq!(overrides("--prefetch", "2"), [""; 0], "not in the file");
         assert_eq!(overrides("--exec", "job"), ["--exec overrides queues.q.handler of f, line 3"]);
+    }
+
+    #[test]
+    fn a_flag_overrides_what_the_only_queue_sets_for_itself_and_no_other() {
+        let schema = schema();
+        let notes = |file: &str, queue: Option<&str>, flag, text: &str| {
+            let file = file::parse(Path::new("f"), file).unwrap();
+            let flags = Flags { queue: queue.map(str::to_owned), values: vec![(flag, text.to_owned())] };
+            let flags = layer(&file, &SchemaNode::root(&schema), &flags);
+            let own = flags.layer.get(&Key::new(["queues", "q", "endpoint_url"])).map(json);
+            (flags.overrides, own)
+        };
+        let own = "[queues.q]\nname = 'q'\nendpoint_url = 'http://a'";
+        let (overrides, endpoint) = notes(own, None, "--endpoint-url", "http://b");
+        assert_eq!(overrides, ["--endpoint-url overrides queues.q.endpoint_url of f, line 3"]);
+        assert_eq!(endpoint, Some("http://b".into()));
+        let two = format!("{own}\n[queues.r]\nname = 'r'");
+        let (overrides, endpoint) = notes(&two, Some("r"), "--endpoint-url", "http://b");
+        let not_applied = "--endpoint-url does not change queues.q.endpoint_url of f, line 3";
+        assert_eq!((overrides, endpoint), (vec![not_applied.to_owned()], None));
+        let named = "[queues.q]\nname = 'q'";
+        assert_eq!(
+            notes(named, None, "--queue-url", "http://sqs/1/r").0,
+            ["--queue-url overrides queues.q.name of f, line 2"]
+        );
+        let of_url = "[queues.q]\nurl = 'https://sqs.eu-west-1.amazonaws.com/1/q'";
+        assert_eq!(
+            notes(of_url, None, "--region", "us-east-1").0,
+            ["--region does not apply to queues.q.url, which names eu-west-1"]
+        );
     }
 
     #[test]

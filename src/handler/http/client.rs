@@ -14,6 +14,7 @@ use tower::{
     BoxError,
     util::{MapRequestLayer, MapResultLayer},
 };
+use url::Url;
 
 use super::{HttpError, Settings, tls};
 use crate::{
@@ -223,15 +224,22 @@ fn failed_post(error: &reqwest::Error) -> FailedPost {
 /// The handler gave no complete answer, or the worker had nothing to connect with.
 pub(super) fn unanswered(error: &reqwest::Error) -> Unavailable {
     if error.is_connect() && error.is_timeout() {
-        Unavailable::Down("no connection to the handler within its connect_timeout".to_owned())
+        let handler = error.url().map(at).unwrap_or_default();
+        Unavailable::Down(format!("no connection to the handler{handler} within its connect_timeout"))
     } else if error.is_connect() {
-        no_connection(Shortage::behind(error), &net::root_cause(error))
+        no_connection(Shortage::behind(error), error.url(), &net::root_cause(error))
     } else {
         Unavailable::Down(format!("no complete answer from the handler: {}", net::root_cause(error)))
     }
 }
 
 /// The handler cannot be connected to, or the worker has nothing to connect with.
-pub(super) fn no_connection(shortage: Option<Shortage>, error: &str) -> Unavailable {
-    Unavailable::by(shortage, format!("no connection to the handler: {error}"))
+pub(super) fn no_connection(shortage: Option<Shortage>, url: Option<&Url>, error: &str) -> Unavailable {
+    let handler = url.map(at).unwrap_or_default();
+    Unavailable::by(shortage, format!("no connection to the handler{handler}: {error}"))
+}
+
+/// The server of a URL in a sentence; the rest of the URL may hold a secret.
+pub(super) fn at(url: &Url) -> String {
+    format!(" at {}", url.origin().ascii_serialization())
 }

@@ -61,8 +61,13 @@ impl Probe {
         }
         match timeout(self.limit.0, net::connect(&self.url)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(client::no_connection(Shortage::of(&error), &error.to_string())),
-            Err(_) => Err(Unavailable::Down(format!("no connection to the handler within {}", self.limit))),
+            Ok(Err(error)) => {
+                Err(client::no_connection(Shortage::of(&error), Some(&self.url), &error.to_string()))
+            }
+            Err(_) => {
+                let handler = client::at(&self.url);
+                Err(Unavailable::Down(format!("no connection to the handler{handler} within {}", self.limit)))
+            }
         }
     }
 

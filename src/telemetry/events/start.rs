@@ -35,6 +35,8 @@ events! {
         queue: &'a str,
         /// The error.
         error: &'a QueueError as %,
+        /// The likely cause and the fix, where they are known.
+        hint: Option<&'a str>,
     }
 
     /// A queue does not exist yet, and its section has `missing = "wait"`.
