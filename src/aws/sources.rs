@@ -68,8 +68,8 @@ pub(super) async fn explained(error: CredentialsError, profile: Option<String>) 
 struct OwnSources {
     profile: String,
     is_named: bool,
-    /// `None` if the files cannot be read.
-    profiles: Option<ProfileSet>,
+    /// The profiles, or why the files cannot be read.
+    profiles: Result<ProfileSet, String>,
     files: Vec<SharedFile>,
     /// The token file that the environment names.
     token_file: Option<String>,
@@ -110,18 +110,18 @@ impl OwnSources {
         let is_named = profile.is_some();
         let profile = profile.unwrap_or_else(|| DEFAULT.to_owned());
         let (fs, env, files) = (Fs::real(), Env::real(), EnvConfigFiles::default());
-        let profiles = profile::load(&fs, &env, &files, Some(profile.clone().into())).await.ok();
+        let profiles = profile::load(&fs, &env, &files, Some(profile.clone().into())).await;
         Self {
             profile,
             is_named,
-            profiles,
+            profiles: profiles.map_err(|error| source_reason(&error)),
             files: SHARED_FILES.map(SharedFile::of_environment).into(),
             token_file: variable(TOKEN_FILE),
         }
     }
 
     fn find(&self, profile: &str) -> Option<&Profile> {
-        self.profiles.as_ref()?.get_profile(profile)
+        self.profiles.as_ref().ok()?.get_profile(profile)
     }
 
     /// The profile at the end of the `source_profile` settings, as the SDK follows them, or the name of a missing one.
@@ -187,13 +187,13 @@ impl OwnSources {
         match self.base() {
             Err(missing) if missing != *profile => Some(Explanation::new(
                 format!(
-                    "the profile {profile} names the source_profile {missing}, which is in no shared file: {files}"
+                    "the profile {profile} names the source_profile {missing}, which is in no shared file; looked at: {files}"
                 ),
                 format!("correct the source_profile of the profile {profile}, or add the profile {missing}"),
             )),
             Err(_) if self.is_named => Some(Explanation::new(
                 format!(
-                    "the profile {profile} is in no shared file, which are {files}; and no other source has any"
+                    "the profile {profile} is in no shared file, and no other source has credentials; looked at: {files}"
                 ),
                 format!(
                     "correct the profile's name (AWS_PROFILE, aws.profile), or add it: aws configure --profile {profile}"
@@ -225,7 +225,7 @@ impl OwnSources {
         (self.is_named || name != profile).then(|| {
             Explanation::new(
                 format!(
-                    "the profile {name} has neither keys, a role with its source, sso nor a credential_process (it is in {files}); and no other source has any"
+                    "the profile {name} has neither keys, a role with its source, sso nor a credential_process, and no other source has credentials; looked at: {files}"
                 ),
                 format!(
                     "add what is missing: aws configure --profile {name}; or name another profile (AWS_PROFILE, aws.profile)"
@@ -237,7 +237,7 @@ impl OwnSources {
     /// The settings of SSO that neither a profile nor its session has.
     fn lacking_of_sso(&self, base: &Profile) -> Vec<&'static str> {
         let session = base.get("sso_session");
-        let session = session.and_then(|name| self.profiles.as_ref()?.sso_session(name));
+        let session = session.and_then(|name| self.profiles.as_ref().ok()?.sso_session(name));
         let of_session = |key| session.and_then(|session| session.get(key));
         SSO_SETTINGS.into_iter().filter(|key| base.get(key).or_else(|| of_session(key)).is_none()).collect()
     }
@@ -245,10 +245,16 @@ impl OwnSources {
     /// The profile's settings contradict each other, or a shared file cannot be read.
     fn unusable(&self, fault: &str) -> Explanation {
         let (profile, files) = (&self.profile, self.files());
-        Explanation::new(
-            format!("the profile {profile} cannot be used: {fault}"),
-            format!("correct the profile {profile} in {files}"),
-        )
+        match &self.profiles {
+            Ok(_) => Explanation::new(
+                format!("the profile {profile} cannot be used: {fault}"),
+                format!("correct the profile {profile} in {files}"),
+            ),
+            Err(fault) => Explanation::new(
+                format!("the shared files cannot be read: {fault}"),
+                format!("correct {files}"),
+            ),
+        }
     }
 
     /// The program of `credential_process` failed; the SDK's words hold its status and what it wrote.
@@ -382,6 +388,12 @@ fn shortened(words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_sqs::{
+        config::http::HttpResponse,
+        error::{ConnectorError, SdkError},
+    };
+    use aws_sdk_sso::{error::ErrorMetadata, operation::get_role_credentials::GetRoleCredentialsError};
+
     use super::*;
 
     /// The explanation of a failure with the profile `dev` of a configuration file.
@@ -396,7 +408,7 @@ mod tests {
         let sources = OwnSources {
             profile: "dev".to_owned(),
             is_named: true,
-            profiles: Some(profiles),
+            profiles: Ok(profiles),
             files: vec![
                 SharedFile { path: path.display().to_string(), variable: Some("AWS_CONFIG_FILE") },
                 SharedFile { path: "/no/such/credentials".to_owned(), variable: None },
@@ -515,5 +527,29 @@ mod tests {
         let Explanation { message, fix } = explained_by("[profile dev]\nlogin_session = a\n", login).await;
         assert_eq!(message, "the profile dev is one of aws login, which is not read");
         assert!(fix.contains("export-credentials --profile dev"), "{fix}");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_of_sso_names_the_account_and_the_role_of_the_profile() {
+        const SSO: &str = "[profile dev]\nsso_session = corp\nsso_account_id = 42\nsso_role_name = admin\n";
+        let answered = async |code: &str| {
+            let metadata = ErrorMetadata::builder().code(code).message("No access").build();
+            let answer = HttpResponse::new(403.try_into().unwrap(), "".into());
+            let call = SdkError::service_error(GetRoleCredentialsError::generic(metadata), answer);
+            explained_by(SSO, CredentialsError::provider_error(call)).await
+        };
+        let Explanation { message, fix } = answered("ForbiddenException").await;
+        assert_eq!(
+            message,
+            "the user of the profile dev has no role admin in the account 42: sso answers ForbiddenException: No access"
+        );
+        assert!(fix.starts_with("correct sso_account_id and sso_role_name of the profile dev"), "{fix}");
+        assert_eq!(answered("UnauthorizedException").await.fix, "run aws sso login --profile dev");
+        let unknown = SdkError::<GetRoleCredentialsError, HttpResponse>::dispatch_failure(
+            ConnectorError::io("dns error: no such name".into()),
+        );
+        let Explanation { message, fix } = explained_by(SSO, CredentialsError::provider_error(unknown)).await;
+        assert!(message.contains("the host of sso is not known"), "{message}");
+        assert!(fix.starts_with("check sso_region of the profile dev"), "{fix}");
     }
 }
