@@ -8,7 +8,7 @@ use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_types::os_shim_internal::{Env, Fs};
 
 use super::{
-    failure::{CallFailure, FailureKind, chain, role_fix, source_reason},
+    failure::{CallFailure, FailureKind, cause_of, chain, role_fix, source_reason},
     network::{proxy_fix, variable},
 };
 
@@ -174,10 +174,11 @@ impl OwnSources {
         if let Some((_, fault)) = reason.split_once("ProfileFile provider could not be built: ") {
             return Some(self.unusable(fault));
         }
-        if self.base().is_ok_and(is_of_sso) {
+        let is_complete = |base: &Profile| is_of_sso(base) && self.lacking_of_sso(base).is_empty();
+        if self.base().is_ok_and(is_complete) {
             return Some(self.of_sign_in(&format!("is not signed in to sso: {reason}")));
         }
-        let is_unread = chain(error).any(|cause| cause.is::<io::Error>());
+        let is_unread = cause_of::<io::Error>(error).is_some();
         if is_unread { self.of_token_file(&reason) } else { None }
     }
 
@@ -516,7 +517,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_sign_in_names_its_profile() {
-        let sso = "[profile dev]\nsso_session = corp\n";
+        let sso = "[profile dev]\nsso_region = x\nsso_start_url = x\nsso_account_id = 1\nsso_role_name = r\n";
         let expired = CredentialsError::provider_error("the SSO token has expired and cannot be refreshed");
         let Explanation { message, fix } = explained_by(sso, expired).await;
         assert!(message.starts_with("the profile dev is not signed in to sso: the SSO token"), "{message}");

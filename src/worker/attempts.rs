@@ -126,7 +126,7 @@ impl LoggedCauses {
     /// Logs the failure of a call that is repeated, unless its cause was logged of late.
     pub(super) fn log_delay(&self, queue: &str, error: &QueueError) {
         if self.admits_error(error, Instant::now()) {
-            events::StartDelayed { queue, error }.emit();
+            events::StartDelayed { queue, error, hint: error.hint() }.emit();
         }
     }
 

@@ -115,7 +115,9 @@ pub(super) async fn open_at(
 
 /// The attempts of a command for which a person waits.
 pub(super) fn few_attempts(queue: &str) -> Attempts<'_> {
-    Attempts::new(queue, AttemptLimit::Few, &|queue, error| events::StartDelayed { queue, error }.emit())
+    Attempts::new(queue, AttemptLimit::Few, &|queue, error| {
+        events::StartDelayed { queue, error, hint: error.hint() }.emit();
+    })
 }
 
 /// True if the queue's KMS key caused the failure.

@@ -35,6 +35,8 @@ events! {
         queue: &'a str,
         /// The error.
         error: &'a QueueError as %,
+        /// The fix, where it is known.
+        hint: Option<&'a str>,
     }
 
     /// A queue does not exist yet, and its section has `missing = "wait"`.
