@@ -115,7 +115,7 @@ impl CallFailed<'_> {
         let (hint, retry_in_seconds) = (error.hint(), retry_in.as_secs_f64());
         match error.retry_class() {
             RetryClass::Refused => {
-                CallRefused { queue, action, error, hint, attempt, retry_in_seconds }.emit()
+                CallRefused { queue, action, error, hint, attempt, retry_in_seconds }.emit();
             }
             RetryClass::Transient | RetryClass::LeaseLost => {
                 CallBroken { queue, action, error, hint, attempt, retry_in_seconds }.emit();
