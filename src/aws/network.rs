@@ -39,7 +39,7 @@ const SYSTEM_CERTIFICATES: &str = "SSL_CERT_FILE";
 
 /// The status with which a proxy demands credentials.
 const PROXY_AUTHENTICATION_REQUIRED: u16 = 407;
-/// What is said of a proxy that demands credentials.
+/// The words about a proxy that demands credentials.
 const DEMANDS_CREDENTIALS: &str = "it demands other credentials (status 407)";
 /// The words by which the HTTP client says that a proxy answers CONNECT with 407, and with another refusal.
 const TUNNEL_UNAUTHORIZED: &str = "tunnel error: proxy authorization required";
@@ -271,7 +271,7 @@ fn answered_through(
     }
 }
 
-/// What a proxy says that opens no tunnel to the host of this URL; the client's own error names no host.
+/// The refusal of a proxy that opens no tunnel to the host of this URL; the client's own error names no host.
 fn tunnel_refusal(error: &ConnectorError, url: &str) -> Option<String> {
     let words = message_with_causes(error);
     if words.contains(TUNNEL_UNAUTHORIZED) {

@@ -29,12 +29,12 @@ const PROGRAM_WORDS: usize = 300;
 #[error("{message}")]
 pub(super) struct SourceFailure {
     message: String,
-    /// What to do about it.
+    /// The fix of its cause.
     pub(super) fix: String,
     source: CredentialsError,
 }
 
-/// What is wrong with a source, and what to do about it.
+/// The fault of a source, and its fix.
 #[derive(Debug, PartialEq, Eq)]
 struct Explanation {
     message: String,
