@@ -27,7 +27,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{CALL, Role, access::CredentialSources, time_limits};
+use super::{CALL, Role, access::CredentialSources, sources, time_limits};
 use crate::{duration::Span, tasks};
 
 /// The time before their expiry from which credentials are replaced, in the background; a fifth of a shorter life.
@@ -238,7 +238,10 @@ impl Renewal {
                 None => self.source.open().await?,
             };
             let credentials = provider.provide_credentials().await;
-            let credentials = credentials.map_err(|error| self.source.explain(error))?;
+            let credentials = match credentials {
+                Ok(credentials) => credentials,
+                Err(error) => return Err(self.source.explain(error).await),
+            };
             reading.provider = Some(provider);
             Ok(credentials)
         };
@@ -276,18 +279,11 @@ impl Reading {
 }
 
 impl CredentialsSource {
-    /// Names the role in its failure.
-    fn explain(&self, error: CredentialsError) -> CredentialsError {
+    /// Names the role, or the profile and its source, in their failure.
+    async fn explain(&self, error: CredentialsError) -> CredentialsError {
         match self {
-            Self::Role { role, .. } => {
-                CredentialsError::provider_error(RoleNotAssumed { arn: role.arn.clone(), source: error })
-            }
-            Self::Own(sources) => match (&error, sources.named_profile()) {
-                (CredentialsError::CredentialsNotLoaded(_), Some(profile)) => {
-                    CredentialsError::invalid_configuration(NotInProfile { profile })
-                }
-                _ => error,
-            },
+            Self::Role { role, .. } => CredentialsError::provider_error(RoleNotAssumed::new(role, error)),
+            Self::Own(sources) => sources::explained(error, sources.named_profile()).await,
         }
     }
 
@@ -318,21 +314,24 @@ impl CredentialsSource {
     "their source has not answered for {}: a credential_process that hangs, or an address that is not reached",
     Span(WAIT_LIMIT)
 )]
-struct SourceHangs;
+pub(super) struct SourceHangs;
 
-/// No source has credentials, the named profile neither.
-#[derive(Debug, thiserror::Error)]
-#[error("the profile {profile} is in no shared file or has none, and no other source has any")]
-struct NotInProfile {
-    profile: String,
+impl SourceHangs {
+    pub(super) const FIX: &str = "run the profile's credential_process by hand, and check the network to STS, SSO and the addresses of metadata";
 }
 
 /// A role is not assumed.
 #[derive(Debug, thiserror::Error)]
 #[error("the role {arn} is not assumed")]
-struct RoleNotAssumed {
+pub(super) struct RoleNotAssumed {
     arn: String,
     source: CredentialsError,
+}
+
+impl RoleNotAssumed {
+    pub(super) fn new(role: &Role, source: CredentialsError) -> Self {
+        Self { arn: role.arn.clone(), source }
+    }
 }
 
 fn are_same(one: &Credentials, other: &Credentials) -> bool {

@@ -9,6 +9,7 @@ mod proxy;
 #[cfg(any(feature = "once", feature = "payload"))]
 mod renewal;
 mod role;
+mod sources;
 mod user_agent;
 
 use std::time::Duration;
@@ -28,9 +29,10 @@ pub(crate) use self::{
     credentials::RenewableCredentials,
     endpoint::{HostKind, is_aws_host, partition_of, region_at_emulator, sqs_endpoint, sqs_host},
     failure::{
-        CallFailure, CredentialsFault, FailureKind, SendState, credentials_fault, refuses_credentials,
+        CallFailure, CredentialsFault, FailureKind, NO_CREDENTIALS, ROLE_NOT_ASSUMED, SendState,
+        credentials_fault, credentials_fix, is_unknown_host, refuses_credentials,
     },
-    network::Network,
+    network::{Network, proxy_fix},
     proxy::Proxy,
     role::RoleSettings,
     user_agent::{FixedUserAgent, with_user_agent},

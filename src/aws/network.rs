@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     error::Error,
+    fmt,
     path::Path,
     sync::{Arc, LazyLock, Mutex, Once, PoisonError, Weak},
 };
@@ -22,10 +23,12 @@ use aws_smithy_runtime_api::{
     },
 };
 use tokio::runtime::{self, Handle};
+use url::Url;
 
 use super::proxy::{Proxies, Proxy};
 use crate::{
     certificates,
+    error_chain::message_with_causes,
     settings::{Problem, Problems, of_variable},
 };
 
@@ -36,6 +39,15 @@ const SYSTEM_CERTIFICATES: &str = "SSL_CERT_FILE";
 
 /// The status with which a proxy demands credentials.
 const PROXY_AUTHENTICATION_REQUIRED: u16 = 407;
+/// The words about a proxy that demands credentials.
+const DEMANDS_CREDENTIALS: &str = "it demands other credentials (status 407)";
+/// The words by which the HTTP client says that a proxy answers CONNECT with 407, and with another refusal.
+const TUNNEL_UNAUTHORIZED: &str = "tunnel error: proxy authorization required";
+const TUNNEL_REFUSED: &str = "tunnel error: unsuccessful";
+/// The words by which every failure of a call through a proxy names it.
+const THROUGH: &str = "through the proxy ";
+/// The words of a proxy that opens no tunnel.
+const REFUSES_TUNNEL: &str = "the proxy refuses a tunnel to";
 
 /// The network of AWS calls by the environment.
 #[derive(Clone, Debug)]
@@ -218,26 +230,34 @@ impl HttpConnector for RoutingConnector {
         let proxy = self.proxies.for_url(request.uri());
         let chosen = proxy.and_then(|chosen| self.proxied.iter().find(|(own, _)| Arc::ptr_eq(own, chosen)));
         let Some((proxy, connector)) = chosen else { return self.direct.call(request) };
-        let (proxy, answer) = (proxy.clone(), connector.call(request));
-        HttpConnectorFuture::new(async move { answered_through(&proxy, answer.await) })
+        let (proxy, url) = (proxy.clone(), request.uri().to_owned());
+        let answer = connector.call(request);
+        HttpConnectorFuture::new(async move { answered_through(&proxy, &url, answer.await) })
     }
 }
 
-/// Names the proxy in errors, and takes its demand of credentials for one.
+/// Names the proxy in answers and errors, and takes its demand of credentials for an error.
 fn answered_through(
-    proxy: &Proxy,
+    proxy: &Arc<Proxy>,
+    url: &str,
     answer: Result<HttpResponse, ConnectorError>,
 ) -> Result<HttpResponse, ConnectorError> {
+    let failure = |source| Box::new(ProxyFailure { proxy: proxy.clone(), source });
     match answer {
         Ok(answer) if answer.status().as_u16() == PROXY_AUTHENTICATION_REQUIRED => {
-            let source = "it demands other credentials (status 407)".into();
-            Err(ConnectorError::io(Box::new(ProxyFailure { proxy: proxy.to_string(), source })))
+            Err(ConnectorError::io(failure(DEMANDS_CREDENTIALS.into())))
         }
-        Ok(answer) => Ok(answer),
+        Ok(mut answer) => {
+            answer.add_extension(AnsweringProxy(proxy.clone()));
+            Ok(answer)
+        }
         Err(error) => {
+            if let Some(refusal) = tunnel_refusal(&error, url) {
+                return Err(ConnectorError::io(failure(refusal.into())));
+            }
             let (is_timeout, is_io, is_user) = (error.is_timeout(), error.is_io(), error.is_user());
             let kind = error.as_other();
-            let failure = Box::new(ProxyFailure { proxy: proxy.to_string(), source: error.into_source() });
+            let failure = failure(error.into_source());
             Err(if is_timeout {
                 ConnectorError::timeout(failure)
             } else if is_io {
@@ -251,11 +271,56 @@ fn answered_through(
     }
 }
 
+/// The refusal of a proxy that opens no tunnel to the host of this URL; the client's own error names no host.
+fn tunnel_refusal(error: &ConnectorError, url: &str) -> Option<String> {
+    let words = message_with_causes(error);
+    if words.contains(TUNNEL_UNAUTHORIZED) {
+        return Some(DEMANDS_CREDENTIALS.to_owned());
+    }
+    let url = Url::parse(url).ok().filter(|_| words.contains(TUNNEL_REFUSED))?;
+    let (host, port) = (url.host_str()?, url.port_or_known_default()?);
+    Some(format!("{REFUSES_TUNNEL} {host}:{port}"))
+}
+
+/// The fix of a failed call through a proxy, which its message names; `None` if there was no proxy.
+pub(crate) fn proxy_fix(message: &str) -> Option<&'static str> {
+    let is = |words| message.contains(words);
+    if !is(THROUGH) {
+        None
+    } else if is(REFUSES_TUNNEL) {
+        Some("let the proxy allow this host, or add it to NO_PROXY")
+    } else if is("certificate") {
+        Some("add the certificate of the proxy's authority to AWS_CA_BUNDLE, or the host to NO_PROXY")
+    } else {
+        Some("correct HTTP(S)_PROXY, its user and password, or add the host to NO_PROXY")
+    }
+}
+
+/// The proxy through which an answer came, as an extension of it.
+#[derive(Clone, Debug)]
+pub(super) struct AnsweringProxy(Arc<Proxy>);
+
+impl fmt::Display for AnsweringProxy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{THROUGH}{}", self.0)
+    }
+}
+
+#[cfg(test)]
+impl AnsweringProxy {
+    /// The proxy with this URL.
+    pub(super) fn for_test(url: &str) -> Self {
+        let proxies =
+            Proxies::of(&|name| (name == "HTTPS_PROXY").then(|| url.to_owned())).unwrap_or_default();
+        Self(proxies.iter().next().unwrap().clone())
+    }
+}
+
 /// The failure of a request through a proxy.
 #[derive(Debug, thiserror::Error)]
-#[error("through the proxy {proxy}")]
-struct ProxyFailure {
-    proxy: String,
+#[error("{THROUGH}{proxy}")]
+pub(super) struct ProxyFailure {
+    proxy: Arc<Proxy>,
     source: Box<dyn Error + Send + Sync>,
 }
 
@@ -286,5 +351,25 @@ mod tests {
         for part in ["/no/such/AWS_CA_BUNDLE.pem", "/no/such/SSL_CERT_FILE.pem", "environment HTTP_PROXY"] {
             assert!(text.contains(part), "{text}");
         }
+    }
+
+    #[test]
+    fn a_proxy_that_opens_no_tunnel_is_named_with_the_host() {
+        let AnsweringProxy(proxy) = AnsweringProxy::for_test("http://user:canary@proxy:3128");
+        let said = |words: &'static str| {
+            let refused = ConnectorError::io(words.into());
+            let error = answered_through(&proxy, "https://sts.eu-west-1.amazonaws.com/", Err(refused));
+            message_with_causes(&*error.unwrap_err().into_source())
+        };
+        let refused = said("tunnel error: unsuccessful");
+        assert_eq!(
+            refused,
+            "through the proxy http://proxy:3128: the proxy refuses a tunnel to sts.eu-west-1.amazonaws.com:443"
+        );
+        assert!(proxy_fix(&refused).unwrap().starts_with("let the proxy allow this host"));
+        let unauthorized = said("tunnel error: proxy authorization required");
+        assert!(unauthorized.ends_with("it demands other credentials (status 407)"), "{unauthorized}");
+        assert!(proxy_fix(&unauthorized).unwrap().contains("its user and password"));
+        assert_eq!(proxy_fix("connection refused"), None);
     }
 }

@@ -70,10 +70,6 @@ fn is_about_the_lease(message: &str) -> bool {
         .any(|phrase| message.contains(phrase))
 }
 
-/// The fix of a call without credentials to sign it.
-pub(crate) const NO_CREDENTIALS: &str =
-    "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the ECS task a task role";
-
 /// The failure of a whole call.
 #[derive(Debug)]
 pub struct QueueError {

@@ -18,7 +18,7 @@ use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
 pub use self::emulated::EmulatorQueue;
 pub use self::error::QueueError;
 pub(crate) use self::{
-    error::{EntryError, NO_CREDENTIALS, RetryClass, all_entries, within},
+    error::{EntryError, RetryClass, all_entries, within},
     moves::{MOVES_A_SECOND, MessageMoves, MoveReport, MoveRequest, MoveState},
 };
 

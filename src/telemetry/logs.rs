@@ -32,7 +32,8 @@ use crate::settings::Problem;
 ///
 /// A region or credentials that nothing gives are reported once, where they are missed, and not by each source that was asked. A filter
 /// that names one of them overrides this.
-const QUIET: &str = "aws_=warn,aws_config::imds=error,aws_config::meta=error,\
+const QUIET: &str = "aws_=warn,aws_config::imds=error,aws_config::meta=error,aws_config::profile::credentials=error,\
+                     aws_config::sts=error,aws_config::web_identity_token=error,\
                      h2=warn,hyper=warn,opentelemetry=warn,reqwest=warn,rustls=warn,tonic=warn,tower=warn";
 
 /// The log's form and detail.
@@ -144,7 +145,7 @@ impl Settings {
 
     /// Later directives win over earlier ones for the same target, so the user's come last.
     fn env_filter(&self) -> Result<EnvFilter, LogsError> {
-        Ok(EnvFilter::builder().parse(format!("{QUIET},{}", self.filter))?)
+        Ok(EnvFilter::builder().parse(format!("{},{}", quiet_beside(&self.filter), self.filter))?)
     }
 
     fn is_json(&self) -> bool {
@@ -166,6 +167,14 @@ impl<S: Subscriber> Layer<S> for ShownEvents {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         (self.0)(event);
     }
+}
+
+/// The directives of `QUIET`, but for those about modules of a library that the filter names as a whole.
+fn quiet_beside(filter: &str) -> String {
+    let targets = filter.split(',').filter_map(|directive| directive.split(['=', '[']).next());
+    let libraries: Vec<String> = targets.map(|target| format!("{}::", target.trim())).collect();
+    let is_named = |directive: &&str| libraries.iter().any(|library| directive.starts_with(library));
+    QUIET.split(',').filter(|directive| !is_named(directive)).collect::<Vec<_>>().join(",")
 }
 
 /// Selects the spans that become traces: those of the program and of handlers, not those of its libraries.
@@ -229,7 +238,18 @@ mod tests {
             assert!(!enabled!(target: "hyper_util::client", Level::INFO));
             assert!(!enabled!(target: "aws_config::imds::region", Level::WARN));
             assert!(!enabled!(target: "aws_config::meta::credentials::chain", Level::WARN));
+            assert!(!enabled!(target: "aws_config::profile::credentials", Level::WARN));
+            assert!(!enabled!(target: "aws_config::sts::assume_role", Level::WARN));
+            assert!(!enabled!(target: "aws_config::web_identity_token", Level::WARN));
             assert!(enabled!(target: "aws_config::profile", Level::WARN));
+        });
+        for asked in ["info,aws_config=warn", "info,aws_config::profile::credentials=warn"] {
+            under(asked, || {
+                assert!(enabled!(target: "aws_config::profile::credentials", Level::WARN), "{asked}");
+            });
+        }
+        under("info", || {
+            assert!(enabled!(target: "aws_config::ecs", Level::WARN));
         });
     }
 

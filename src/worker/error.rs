@@ -3,9 +3,10 @@
 use std::{borrow::Cow, error::Error, fmt, io, net::SocketAddr, time::Duration};
 
 use crate::{
+    aws::NO_CREDENTIALS,
     duration::Span,
     queue::{
-        NO_CREDENTIALS, QueueError, RetryClass,
+        QueueError, RetryClass,
         sqs::{credentials_fault, is_without_region},
     },
     settings::Problems,
@@ -136,7 +137,7 @@ impl WorkerError {
     /// The likely cause and the fix, if there is one.
     pub fn hint(&self) -> Option<Cow<'static, str>> {
         let of_queue = match self {
-            Self::Queue { source, .. } => source.hint().map(str::to_owned),
+            Self::Queue { source, .. } | Self::Credentials { source, .. } => source.hint().map(str::to_owned),
             Self::Unanswered { source, .. } => {
                 source.hint().map(|hint| format!("{hint}; start.patience is the time that the start waits"))
             }

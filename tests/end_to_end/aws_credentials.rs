@@ -9,7 +9,7 @@ use longshore::{
 use serde_json::json;
 
 use super::support::{
-    Dev, Handler, Launch, Sns, Worker, aws, cloud::Cloud, forward_proxy::ForwardProxy, tasks, until,
+    Dev, Handler, Launch, Signal, Sns, Worker, aws, cloud::Cloud, forward_proxy::ForwardProxy, tasks, until,
     worker::section,
 };
 
@@ -337,8 +337,8 @@ async fn a_profile_that_needs_a_sign_in_says_what_to_do() {
                [sso-session corp]\nsso_region = eu-west-1\nsso_start_url = https://corp.awsapps.com/start\n";
     let login = "[default]\nlogin_session = arn:aws:iam::111111111111:user/me\n";
     for (profile, parts) in [
-        (sso, ["aws sso login", "credentials"]),
-        (login, ["aws configure export-credentials", "credential_process"]),
+        (sso, ["the profile default is not signed in to sso", "fix: run aws sso login --profile default"]),
+        (login, ["the profile default is one of aws login", "export-credentials --profile default"]),
     ] {
         std::fs::write(&config, profile).unwrap();
         let check = Launch::of(&["check"]).file(&section("orders", URL, NO_HANDLER, ""));
@@ -350,6 +350,25 @@ async fn a_profile_that_needs_a_sign_in_says_what_to_do() {
             assert!(ended.output.contains(part), "{part}: {}", ended.output);
         }
     }
+}
+
+#[tokio::test]
+async fn a_source_that_fails_is_one_line_of_the_log_with_the_fix() {
+    let files = tempfile::tempdir().unwrap();
+    let config = files.path().join("config");
+    let profile = "[profile dev]\ncredential_process = echo one >&2; echo two >&2; exit 3\n";
+    std::fs::write(&config, profile).unwrap();
+    let launch = run(&section("orders", URL, NO_HANDLER, "")).variable("AWS_PROFILE", "dev");
+    let launch = launch.variable("PATH", "/usr/bin:/bin");
+    let mut process = launch.variable("AWS_CONFIG_FILE", config.to_str().unwrap()).start();
+    let line = process.complains("sqs does not answer yet").await;
+    let words = "the credential_process of the profile dev ended with status 3: one two";
+    for part in [words, "\"hint\":\"run the credential_process of the profile dev by hand"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    process.signal(Signal::Terminate);
+    let ended = process.ended().await;
+    assert!(!ended.errors.contains("aws_config::"), "{}", ended.errors);
 }
 
 #[tokio::test]

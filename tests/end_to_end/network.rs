@@ -111,7 +111,52 @@ async fn an_error_behind_a_proxy_names_the_proxy() {
             let check = signed(Launch::of(&["check"]).file(&file)).variable(variable, &proxy).run().await;
             let shown = format!("through the proxy {}", proxy.replace("user:canary@", ""));
             assert_eq!(check.code, Some(69), "{}", check.output);
-            assert!(check.output.contains(&shown) && !check.output.contains("canary"), "{}", check.output);
+            let (message, fix) = finding(&check.output, "queue-unreachable");
+            assert!(message.contains(&shown) && !check.output.contains("canary"), "{message}");
+            assert!(fix.starts_with("correct HTTP(S)_PROXY, its user and password"), "{fix}");
+        }
+    }
+}
+
+/// The message and the fix of a finding in a report for people.
+fn finding(report: &str, code: &str) -> (String, String) {
+    let mut lines = report.lines().skip_while(|line| !line.ends_with(&format!(" {code}"))).skip(1);
+    let mut next = || lines.next().unwrap_or_else(|| panic!("no {code}: {report}")).trim().to_owned();
+    (next(), next().trim_start_matches("fix: ").to_owned())
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses_the_host_or_answers_itself_is_named_for_each_service() {
+    const ROLE: &str = "role_arn = \"arn:aws:iam::111111111111:role/orders\"\n";
+    const SERVICES: &str = "payload.bucket = \"bodies\"\nonce.table = \"claims\"";
+    let handler = Handler::willing();
+    let closed = ForwardProxy::refusing("HTTP/1.1 403 Forbidden").await;
+    let broken = ForwardProxy::refusing("HTTP/1.1 503 Service Unavailable").await;
+    for (proxy, scheme, host, words, fix) in [
+        (&closed, "https", AWS_HOST, "the proxy refuses a tunnel to", "let the proxy allow this host"),
+        (&broken, "http", HOST, "answered 503 and not as", "correct HTTP(S)_PROXY"),
+    ] {
+        for (of_role, codes) in [
+            ("", &["queue-unreachable", "payload-unreachable", "once-unreachable"][..]),
+            (ROLE, &["role"][..]),
+        ] {
+            let queue = format!("{scheme}://{host}/000000000000/orders");
+            let settings = format!("region = \"eu-west-1\"\n{of_role}{SERVICES}");
+            let file = section("orders", &queue, &handler.url(), &settings);
+            let mut check = signed(Launch::of(&["check"]).file(&file));
+            let url = format!("http://{}", proxy.address);
+            check = check.variable("HTTPS_PROXY", &url).variable("HTTP_PROXY", &url);
+            if scheme == "http" {
+                check = check.variable("AWS_ENDPOINT_URL", &format!("http://{HOST}"));
+            }
+            let ended = check.run().await;
+            for code in codes {
+                let (message, advice) = finding(&ended.output, code);
+                for part in [words, &format!("through the proxy {url}")] {
+                    assert!(message.contains(part), "{part}: {message}");
+                }
+                assert!(advice.starts_with(fix), "{code}: {advice}");
+            }
         }
     }
 }

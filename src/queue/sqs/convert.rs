@@ -21,11 +21,11 @@ use serde::Deserialize;
 
 use super::diagnosis::SqsPlace;
 use crate::{
-    aws::{self, AccessError, CallFailure, CredentialsFault, FailureKind},
+    aws::{self, AccessError, CallFailure, CredentialsFault, FailureKind, NO_CREDENTIALS},
     message::{
         AttributeContent, AttributeValue, Message, MessageId, OutgoingMessage, Receipt, SystemAttributes,
     },
-    queue::{EntryError, NO_CREDENTIALS, QueueAttributes, QueueError, RedrivePolicy, RetryClass, is_fifo},
+    queue::{EntryError, QueueAttributes, QueueError, RedrivePolicy, RetryClass, is_fifo},
 };
 
 /// A received message; `None` for one without an id or a receipt, which SQS never sends.
@@ -182,7 +182,7 @@ where
 {
     let failed = CallFailure::of(&error);
     let is_busy = failed.is_busy();
-    let CallFailure { kind, message, clock_error, status, .. } = failed;
+    let CallFailure { kind, message, clock_error, status, fix, .. } = failed;
     let failure = match kind {
         FailureKind::Answered(code) => QueueError::answered(code, message),
         FailureKind::TimedOut => QueueError::timed_out(message),
@@ -194,7 +194,7 @@ where
             QueueError::new(RetryClass::Transient, sentence).with_hint(fix)
         }
     };
-    let failure = match place.fix(&failure) {
+    let failure = match fix.or_else(|| place.fix(&failure)) {
         Some(fix) => failure.with_hint(fix),
         None => failure,
     };

@@ -28,24 +28,26 @@ enum Cause {
     /// The host has no address.
     UnknownHost,
     /// Something answers that is not SQS.
-    OtherServer(u16),
+    OtherServer,
+    /// The proxy before it.
+    Proxy,
     /// Anything else.
     Unknown,
 }
 
 impl Cause {
-    fn of(error: &(dyn Error + 'static), status: Option<u16>) -> Self {
+    fn of(error: &(dyn Error + 'static), status: Option<u16>, chain: &str) -> Self {
         let is_refused = |cause: &(dyn Error + 'static)| {
             let io = cause.downcast_ref::<io::Error>();
             io.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
         };
-        if let Some(status) = status {
-            return Self::OtherServer(status);
-        }
-        let is_unknown_host = |cause: &(dyn Error + 'static)| cause.to_string().contains("dns error");
-        if causes(error).any(is_refused) {
+        if status.is_some() {
+            Self::OtherServer
+        } else if aws::proxy_fix(chain).is_some() {
+            Self::Proxy
+        } else if causes(error).any(is_refused) {
             Self::Refused
-        } else if causes(error).any(is_unknown_host) {
+        } else if aws::is_unknown_host(error) {
             Self::UnknownHost
         } else {
             Self::Unknown
@@ -82,7 +84,7 @@ impl SqsPlace {
         chain: &str,
     ) -> (String, String) {
         let endpoint = self.endpoint();
-        match Cause::of(error, status) {
+        match Cause::of(error, status, chain) {
             Cause::Refused => (
                 format!("no connection to {endpoint}: connection refused, nothing listens there"),
                 format!(
@@ -94,12 +96,8 @@ impl SqsPlace {
                 format!("no connection to {endpoint}: the host is not known"),
                 format!("{}, or check the DNS of this network", self.address_fix()),
             ),
-            Cause::OtherServer(status) => (
-                format!(
-                    "{endpoint} answered {status} and not as sqs does: it is another http server, or a proxy"
-                ),
-                self.address_fix(),
-            ),
+            Cause::OtherServer => (format!("{endpoint} {chain}"), self.address_fix()),
+            Cause::Proxy => (format!("no connection to {endpoint} {chain}"), self.address_fix()),
             Cause::Unknown => (
                 format!("no usable answer from sqs at {endpoint}: {chain}"),
                 format!(
@@ -155,11 +153,16 @@ mod tests {
             "no connection to http://127.0.0.1:9324: connection refused, nothing listens there"
         );
         assert!(fix.contains("longshore dev") && fix.contains("--endpoint-url"), "{fix}");
-        let (sentence, _) = local.unanswered(&Outer(io::Error::other("x")), Some(501), "");
-        assert!(sentence.starts_with("http://127.0.0.1:9324 answered 501 and not as sqs does"), "{sentence}");
+        let chain = "answered 501 and not as sqs does";
+        let (sentence, _) = local.unanswered(&Outer(io::Error::other("x")), Some(501), chain);
+        assert_eq!(sentence, "http://127.0.0.1:9324 answered 501 and not as sqs does");
         let aws = place("https://sqs.eu-west-1.amazonaws.com");
         let (sentence, fix) = aws.unanswered(&Outer(io::Error::other("dns error")), None, "");
         assert!(sentence.ends_with("the host is not known") && fix.contains("the region eu-west-1"), "{fix}");
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let chain = "through the proxy http://proxy:3128: connection refused";
+        let (sentence, _) = aws.unanswered(&Outer(refused), None, chain);
+        assert_eq!(sentence, format!("no connection to https://sqs.eu-west-1.amazonaws.com {chain}"));
         let missing = QueueError::answered("AWS.SimpleQueueService.NonExistentQueue", "no");
         let fix = aws.fix(&missing).unwrap();
         assert!(fix.starts_with("create orders, or check the url or name, the region eu-west-1"), "{fix}");

@@ -20,6 +20,8 @@ events! {
         action: Action as %,
         /// The error.
         error: &'a QueueError as %,
+        /// The fix, where it is known.
+        hint: Option<&'a str>,
         /// The number of calls in a row that failed.
         attempt: u32,
         /// The delay before the next attempt.
@@ -34,6 +36,8 @@ events! {
         action: Action as %,
         /// The error.
         error: &'a QueueError as %,
+        /// The fix, where it is known.
+        hint: Option<&'a str>,
         /// The number of calls in a row that failed.
         attempt: u32,
         /// The delay before the next attempt.
@@ -108,11 +112,13 @@ impl CallFailed<'_> {
     /// Logs the event.
     pub(crate) fn emit(&self) {
         let Self { queue, action, error, attempt, retry_in } = *self;
-        let retry_in_seconds = retry_in.as_secs_f64();
+        let (hint, retry_in_seconds) = (error.hint(), retry_in.as_secs_f64());
         match error.retry_class() {
-            RetryClass::Refused => CallRefused { queue, action, error, attempt, retry_in_seconds }.emit(),
+            RetryClass::Refused => {
+                CallRefused { queue, action, error, hint, attempt, retry_in_seconds }.emit();
+            }
             RetryClass::Transient | RetryClass::LeaseLost => {
-                CallBroken { queue, action, error, attempt, retry_in_seconds }.emit();
+                CallBroken { queue, action, error, hint, attempt, retry_in_seconds }.emit();
             }
         }
     }

@@ -35,7 +35,7 @@ events! {
         queue: &'a str,
         /// The error.
         error: &'a QueueError as %,
-        /// The likely cause and the fix, where they are known.
+        /// The fix, where it is known.
         hint: Option<&'a str>,
     }
 

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::Finding;
 use crate::{
+    aws::{NO_CREDENTIALS, ROLE_NOT_ASSUMED},
     message::Receipt,
-    queue::{BatchResult, EntryError, NO_CREDENTIALS, Queue, QueueError, VisibilityChange},
+    queue::{BatchResult, EntryError, Queue, QueueError, VisibilityChange},
 };
 
 /// The severity of a finding.
@@ -74,8 +75,7 @@ codes! {
     Region = "region", Misconfigured,
         "give the queue's url or arn, which name the region, or set aws.region, --region or AWS_REGION";
     Credentials = "credentials", Unavailable, NO_CREDENTIALS;
-    Role = "role", Unavailable,
-        "let the process's own credentials call sts:AssumeRole on the role, let the role's trust policy name them, and set the external_id that it demands";
+    Role = "role", Unavailable, ROLE_NOT_ASSUMED;
     QueueMissing = "queue-missing", Unavailable,
         "create the queue, or correct its url or name, its region and its account";
     QueueAwaited = "queue-awaited", Warning,

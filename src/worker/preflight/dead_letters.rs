@@ -45,7 +45,7 @@ pub(super) async fn check(
                 Code::DlqMissing if is_awaited => Code::DlqAwaited,
                 code => code,
             };
-            found.push(Finding::of(name, code, format!("dlq {shown}: {error}")));
+            found.push(Finding::of(name, code, format!("dlq {shown}: {error}")).or_of_proxy());
             found.extend(not_copied(name, settings, "the dlq cannot be opened"));
         }
     }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::from_settings;
 use crate::{
-    aws::{Network, Proxy},
+    aws::{Network, Proxy, proxy_fix},
     config::{QueueSettings, Settings},
     ecs::EcsEnvironment,
     handler::{self, AnyHandler},
@@ -108,6 +108,14 @@ impl Finding {
         Self { queue: Some(queue.to_owned()), ..Self::new(code, message) }
     }
 
+    /// Sets the fix of the proxy, where the message names one as the cause.
+    fn or_of_proxy(self) -> Self {
+        match proxy_fix(&self.message) {
+            Some(fix) => Self { fix: Some(fix.to_owned()), ..self },
+            None => self,
+        }
+    }
+
     /// The advice.
     fn fix(&self) -> &str {
         self.fix.as_deref().unwrap_or(self.code.fix())
@@ -170,7 +178,7 @@ async fn check_topics(name: &str, queue: &QueueSettings, settings: &Settings) ->
     let publishers = &plan.publishers;
     let find = async |topic: &TopicArn| {
         let error = publishers(topic).find(topic).await.err()?;
-        Some(Finding::of(name, code_of(&error), format!("topic {topic}: {error}")))
+        Some(Finding::of(name, code_of(&error), format!("topic {topic}: {error}")).or_of_proxy())
     };
     let topics = queue.notify.topics().into_iter().map(find);
     join_all(topics).await.into_iter().flatten().collect()
@@ -266,6 +274,16 @@ mod tests {
         assert_eq!(found(served()), []);
         let codes: Vec<Code> = found(served().processes(2)).into_iter().map(|(code, _)| code).collect();
         assert_eq!(codes, [Code::WebAdapterPort]);
+    }
+
+    #[test]
+    fn a_finding_that_a_proxy_causes_has_the_fix_of_the_proxy() {
+        let fix = |message: &str| {
+            Finding::of("orders", Code::PayloadUnreachable, message).or_of_proxy().fix().to_owned()
+        };
+        assert_eq!(fix("s3://a/b is not reached: connection refused"), Code::PayloadUnreachable.fix());
+        let proxied = fix("s3://a/b is not reached: through the proxy http://proxy:1: connection refused");
+        assert!(proxied.starts_with("correct HTTP(S)_PROXY"), "{proxied}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{Code, Finding, codes::is_credentials_code, from_settings};
 use crate::{
-    aws::credentials_fault,
+    aws::{credentials_fault, credentials_fix},
     config::{QueueSettings, Settings},
     duration::Span,
     once::{ClaimError, TimeToLive},
@@ -16,7 +16,7 @@ pub(super) async fn check(name: &str, queue: &QueueSettings, settings: &Settings
     let Some(once) = &queue.once else { return Vec::new() };
     let table = from_settings::claim_table(once, queue, &settings.aws);
     if let Err(error) = table.check_writes().await {
-        return vec![Finding::of(name, code_of(&error), error.to_string())];
+        return vec![not_written(name, &error)];
     }
     let removal = match table.time_to_live().await {
         Ok(TimeToLive::Fits) => return Vec::new(),
@@ -34,6 +34,15 @@ fn kept_for_ever(table: &str, time_to_live: &TimeToLive) -> String {
         TimeToLive::Other(attribute) => format!("that of {attribute}"),
     };
     format!("the time to live of table {table} is {state}, so that the table only grows")
+}
+
+/// The finding of a failed write.
+fn not_written(name: &str, error: &ClaimError) -> Finding {
+    let finding = Finding::of(name, code_of(error), error.to_string());
+    match credentials_fix(error) {
+        Some(fix) => Finding { fix: Some(fix), ..finding },
+        None => finding.or_of_proxy(),
+    }
 }
 
 /// The code for a failed write.

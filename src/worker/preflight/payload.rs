@@ -14,5 +14,5 @@ pub(super) async fn check(name: &str, queue: &QueueSettings, settings: &Settings
         ObjectError::Transient(_) => Code::PayloadUnreachable,
         ObjectError::Denied(_) | ObjectError::Unusable(_) => Code::PayloadBucket,
     };
-    Some(Finding::of(name, code, error.to_string()))
+    Some(Finding::of(name, code, error.to_string()).or_of_proxy())
 }

@@ -51,11 +51,11 @@ pub(super) async fn check(name: &str, queue: &QueueSettings, settings: &Settings
 async fn check_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> QueueFindings {
     let opened = match open_queue(&queue.address(), queue.access(&settings.aws)).await {
         Ok(opened) => opened,
-        Err(error) => return QueueFindings::only(of_role(queue, not_opened(name, queue.missing, &error))),
+        Err(error) => return QueueFindings::only(not_opened(name, queue, &error)),
     };
     let description = match describe(&*opened, &few_attempts(name)).await {
         Ok(description) => description,
-        Err(error) => return QueueFindings::only(of_role(queue, unreachable(name, queue.missing, &error))),
+        Err(error) => return QueueFindings::only(unreachable(name, queue, &error)),
     };
     let mut found = check_permissions(name, &*opened).await;
     let mut untried = vec![Untried::new(name, UntriedPermission::Receive)];
@@ -73,34 +73,42 @@ async fn check_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> 
     QueueFindings { found, untried, arn: Some(description.arn) }
 }
 
-fn not_opened(name: &str, missing: Missing, error: &WorkerError) -> Finding {
+fn not_opened(name: &str, queue: &QueueSettings, error: &WorkerError) -> Finding {
     match error {
         WorkerError::Credentials { source, .. }
         | WorkerError::Queue { source, .. }
-        | WorkerError::Region { source, .. } => unreachable(name, missing, source),
+        | WorkerError::Region { source, .. } => unreachable(name, queue, source),
         error => Finding::of(name, Code::Configuration, error.to_string()),
     }
 }
 
-/// Blames missing credentials on the role, where the queue has one.
-fn of_role(queue: &QueueSettings, found: Finding) -> Finding {
-    let is_of_role = found.code == Code::Credentials && queue.role.role_arn.is_some();
-    if is_of_role { Finding { code: Code::Role, fix: None, ..found } } else { found }
-}
-
-/// The finding of a failed call to a queue.
-fn unreachable(name: &str, missing: Missing, error: &QueueError) -> Finding {
+/// The finding of a failed call to a queue. Credentials that are missing or refused are those of its role, if it has one.
+fn unreachable(name: &str, queue: &QueueSettings, error: &QueueError) -> Finding {
+    let (is_unsigned, has_role) = (credentials_fault(error).is_some(), queue.role.role_arn.is_some());
+    let is_awaited = queue.missing == Missing::Wait;
     let code = match error.plain_code() {
         _ if is_without_region(error) => Code::Region,
-        _ if credentials_fault(error).is_some() || error.refuses_credentials() => Code::Credentials,
+        _ if is_unsigned || error.refuses_credentials() => {
+            if has_role {
+                Code::Role
+            } else {
+                Code::Credentials
+            }
+        }
         Some("InvalidAddress") => Code::QueueMissing,
-        _ if error.is_missing_queue() && missing == Missing::Wait => Code::QueueAwaited,
+        _ if error.is_missing_queue() && is_awaited => Code::QueueAwaited,
         _ if error.is_missing_queue() => Code::QueueMissing,
         Some("AccessDenied" | "AccessDeniedException") => Code::QueueForbidden,
         _ if is_kms(error) => Code::Kms,
         _ => Code::QueueUnreachable,
     };
-    let fix = error.hint().filter(|_| code != Code::QueueAwaited).map(str::to_owned);
+    let is_hint_fit = match code {
+        Code::QueueAwaited => false,
+        // Refused are the role's credentials, and the hint is about the process's own.
+        Code::Role => is_unsigned,
+        _ => true,
+    };
+    let fix = error.hint().filter(|_| is_hint_fit).map(str::to_owned);
     Finding { fix, ..Finding::of(name, code, error.to_string()) }
 }
 
@@ -143,11 +151,13 @@ fn check_attributes(name: &str, queue: &QueueSettings, description: &QueueAttrib
 mod tests {
     use std::time::Duration;
 
+    use aws_credential_types::provider::error::CredentialsError;
+
     use super::*;
-    use crate::queue::RetryClass;
+    use crate::{aws::RoleSettings, queue::RetryClass};
 
     fn code_of(error: &QueueError) -> Code {
-        unreachable("orders", Missing::Fail, error).code
+        unreachable("orders", &QueueSettings::default(), error).code
     }
 
     #[test]
@@ -165,7 +175,25 @@ mod tests {
         }
         assert_eq!(code_of(&QueueError::new(RetryClass::Transient, "refused")), Code::QueueUnreachable);
         let missing = QueueError::answered("AWS.SimpleQueueService.NonExistentQueue", "no");
-        assert_eq!(unreachable("orders", Missing::Wait, &missing).code, Code::QueueAwaited);
+        let waits = QueueSettings { missing: Missing::Wait, ..QueueSettings::default() };
+        assert_eq!(unreachable("orders", &waits, &missing).code, Code::QueueAwaited);
+    }
+
+    #[test]
+    fn a_role_has_the_fix_of_what_keeps_it_from_being_assumed() {
+        let role_arn = Some("arn:aws:iam::111111111111:role/orders".to_owned());
+        let queue = QueueSettings {
+            role: RoleSettings { role_arn, ..RoleSettings::default() },
+            ..QueueSettings::default()
+        };
+        let unsigned = QueueError::new(RetryClass::Transient, "no credentials")
+            .with_hint("add the host to NO_PROXY")
+            .with_source(CredentialsError::provider_error("no answer"));
+        let found = unreachable("orders", &queue, &unsigned);
+        assert_eq!((found.code, found.fix()), (Code::Role, "add the host to NO_PROXY"));
+        let refused = QueueError::answered("ExpiredToken", "no").with_hint("check AWS_PROFILE");
+        let found = unreachable("orders", &queue, &refused);
+        assert_eq!((found.code, found.fix()), (Code::Role, Code::Role.fix()));
     }
 
     #[test]

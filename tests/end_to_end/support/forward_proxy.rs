@@ -23,15 +23,28 @@ pub(crate) struct ForwardProxy {
 struct ProxyState {
     server: String,
     authorization: Option<&'static str>,
+    /// The answer to every request, in place of the server's.
+    refusal: Option<&'static str>,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl ForwardProxy {
     /// Starts a proxy to the server at this address; `authorization` is the header that it demands.
     pub(crate) async fn to(server: &str, authorization: Option<&'static str>) -> Self {
+        let state =
+            ProxyState { server: server.to_owned(), authorization, refusal: None, requests: Arc::default() };
+        Self::start(state).await
+    }
+
+    /// Starts a proxy that answers every request with this, such as `HTTP/1.1 403 Forbidden`.
+    pub(crate) async fn refusing(status_line: &'static str) -> Self {
+        let (server, requests) = (String::new(), Arc::default());
+        Self::start(ProxyState { server, authorization: None, refusal: Some(status_line), requests }).await
+    }
+
+    async fn start(state: ProxyState) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state = ProxyState { server: server.to_owned(), authorization, requests: Arc::default() };
         let requests = state.requests.clone();
         let serving = tasks::detach("forward proxy", async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -70,6 +83,11 @@ async fn serve(mut client: TcpStream, state: ProxyState) {
     if state.authorization.is_some_and(|wanted| given.as_deref() != Some(wanted)) {
         let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n";
         client.write_all(refusal).await.unwrap_or_default();
+        return;
+    }
+    if let Some(status_line) = state.refusal {
+        let refusal = format!("{status_line}\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>");
+        client.write_all(refusal.as_bytes()).await.unwrap_or_default();
         return;
     }
     let Ok(mut server) = TcpStream::connect(&state.server).await else { return };
