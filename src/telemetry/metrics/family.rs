@@ -15,7 +15,7 @@ use prometheus::{
 };
 
 use super::{
-    definition::{MetricDefinition, MetricKind},
+    definition::{LabelDefinition, MetricDefinition, MetricKind},
     lock,
 };
 
@@ -78,7 +78,7 @@ impl<M: Metric> Family<M> {
     fn labels(&self, values: &[LabelValue]) -> Vec<LabelPair> {
         let mut labels: Vec<_> = self.0.definition.labels.iter().zip(values).collect();
         labels.sort_unstable_by_key(|(label, _)| label.name);
-        let pair = |(label, value): (&super::LabelDefinition, &LabelValue)| {
+        let pair = |(label, value): (&LabelDefinition, &LabelValue)| {
             let mut pair = LabelPair::default();
             pair.set_name(label.name.to_owned());
             pair.set_value((**value).to_owned());
@@ -95,7 +95,7 @@ impl<M: Metric> Collector for Family<M> {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let definition = self.0.definition;
-        let with_labels = |(values, metric): (&Box<[LabelValue]>, &M)| {
+        let with_labels = |values: &[LabelValue], metric: &M| {
             let mut read = metric.read()?;
             read.set_label(self.labels(values));
             Some(read)
@@ -108,7 +108,9 @@ impl<M: Metric> Collector for Family<M> {
             MetricKind::Gauge => MetricType::GAUGE,
             MetricKind::Histogram(_) => MetricType::HISTOGRAM,
         });
-        family.set_metric(lock(&self.0.series).iter().filter_map(with_labels).collect());
+        family.set_metric(
+            lock(&self.0.series).iter().filter_map(|(values, metric)| with_labels(values, metric)).collect(),
+        );
         vec![family]
     }
 }
