@@ -13,8 +13,9 @@ def emulator():
     command = ["longshore", "emulator", "--listen", "127.0.0.1:0", "--config", config]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        # Written once it listens: "  endpoint  http://127.0.0.1:…". None if it ended with an error.
-        line = next((line for line in process.stdout if "endpoint" in line), None)
+        # Written once it listens: "  endpoint  http://127.0.0.1:…". Closed after it, as a full pipe would stop the emulator.
+        with process.stdout as output:
+            line = next((line for line in output if "endpoint" in line), None)
         assert line, "the emulator did not start"
         yield line.split()[-1]
     finally:
