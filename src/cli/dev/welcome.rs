@@ -42,8 +42,10 @@ pub(super) fn known(servers: &DevServers) -> BTreeSet<String> {
 pub(super) fn of_new(servers: &DevServers, known: &BTreeSet<String>) -> String {
     let queues = servers.queues.iter().filter(|queue| !known.contains(&queue.name));
     let topics = servers.topics.iter().map(ToString::to_string).filter(|topic| !known.contains(topic));
-    let topics = topics.map(|topic| format!("\n  topic       {topic}"));
-    queues.map(|queue| of_queue(servers, queue)).chain(topics).map(|lines| format!("{lines}\n")).collect()
+    let topics = topics.map(|topic| format!("\n  topic       {topic}\n"));
+    let blocks: Vec<_> =
+        queues.map(|queue| format!("{}\n", of_queue(servers, queue))).chain(topics).collect();
+    blocks.concat()
 }
 
 fn names_and_urls(servers: &DevServers) -> impl Iterator<Item = String> {

@@ -59,7 +59,7 @@ fn handler_of(queue: &QueueSettings, url: Option<&str>, name: &str) -> Result<An
     };
     let settings = match (configured, url) {
         (configured, Some(url)) => {
-            let given = HttpSettings::new(&with_scheme(url)).map_err(|error| usage(&error))?;
+            let given = HttpSettings::new(with_scheme(url)).map_err(|error| usage(&error))?;
             configured.map_or(given.clone(), |http| HttpSettings { url: given.url, ..http })
         }
         (Some(http), None) => http,
@@ -104,8 +104,8 @@ mod tests {
             ("localhost:81/path", "http://localhost:81/path"),
             ("https://h/", "https://h/"),
         ] {
-            assert_eq!(HttpSettings::new(&with_scheme(given)).unwrap().url.as_str(), url);
+            assert_eq!(HttpSettings::new(with_scheme(given)).unwrap().url.as_str(), url);
         }
-        assert!(HttpSettings::new(&with_scheme("nowhere")).is_err());
+        assert!(HttpSettings::new(with_scheme("nowhere")).is_err());
     }
 }
