@@ -241,6 +241,7 @@ fn init_writes_a_configuration_and_its_schema_once() {
     let directory = tempfile::tempdir().unwrap();
     let seen = run(longshore(directory.path()).args(["init", "exec", "--queue", "mails"]));
     assert_eq!((seen.code, seen.errors.as_str()), (0, ""));
+    assert!(seen.output.contains("first:  write job.py"), "{}", seen.output);
     let file = std::fs::read_to_string(directory.path().join("longshore.toml")).unwrap();
     assert!(
         file.starts_with("#:schema ./longshore.schema.json\n") && file.contains("[queues.mails]"),
@@ -252,6 +253,16 @@ fn init_writes_a_configuration_and_its_schema_once() {
     let again = run(longshore(directory.path()).arg("init"));
     assert!(again.code == 64 && again.errors.contains("--force"), "{}", again.errors);
     assert_eq!(run(longshore(directory.path()).args(["init", "--force"])).code, 0);
+}
+
+#[test]
+fn send_without_a_message_names_both_ways_to_give_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let seen = run(longshore(directory.path()).args(["send", "--queue-url", "http://127.0.0.1:1/1/q"]));
+    assert_eq!(seen.code, 64);
+    assert!(seen.errors.contains("MESSAGE") && seen.errors.contains("--file"), "{}", seen.errors);
+    let both = run(longshore(directory.path()).args(["send", "a", "--file", "b"]));
+    assert!(both.code == 64 && both.errors.contains("cannot be used with"), "{}", both.errors);
 }
 
 #[test]

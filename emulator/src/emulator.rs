@@ -99,10 +99,11 @@ impl Emulator {
 
     /// Creates a queue whose messages move to a DLQ after this many receives; returns the name of the DLQ.
     ///
-    /// The DLQ of `orders` and of `orders-queue` is `orders-dlq`, that of `orders.fifo` is `orders-dlq.fifo`. It keeps
-    /// messages for 14 days.
+    /// The DLQ of `orders` or of `orders-queue` is `orders-dlq`, that of `orders.fifo` is `orders-dlq.fifo`. No two queues
+    /// share one: where the name is that of another queue's DLQ, the second is `orders-queue-dlq`. It keeps messages for 14
+    /// days.
     pub fn create_queue_with_dlq(&self, name: &str, max_receives: NonZeroU32) -> Result<String, SqsApiError> {
-        let dlq = dlq_name(name);
+        let dlq = self.own_dlq(name);
         let mut attributes = attributes_by_name(&dlq);
         attributes.insert("MessageRetentionPeriod".to_owned(), "1209600".to_owned());
         self.sqs().create_queue(&dlq, &attributes, &StringMap::new())?;
@@ -112,6 +113,19 @@ impl Emulator {
         attributes.insert("RedrivePolicy".to_owned(), policy.to_string());
         self.sqs().create_queue(name, &attributes, &StringMap::new())?;
         Ok(dlq)
+    }
+
+    /// The DLQ that a queue has already, or else the first of its names that is no other queue's DLQ.
+    fn own_dlq(&self, name: &str) -> String {
+        let present = self.sqs().snapshot(name).ok().and_then(|queue| queue.redrive);
+        let present =
+            present.and_then(|redrive| redrive.dead_letter_arn.rsplit(':').next().map(str::to_owned));
+        let is_own = |dlq: &String| {
+            let sources = self.sqs().dead_letter_sources(dlq).unwrap_or_default();
+            sources.iter().all(|source| source == name)
+        };
+        let fallback = || dlq_name(name, "-dlq");
+        present.or_else(|| dlq_names(name).find(is_own)).unwrap_or_else(fallback)
     }
 
     /// Creates a queue, unless one of this name was declared in a file or restored; with `max_receives` a DLQ beside it.
@@ -157,18 +171,23 @@ impl Emulator {
         self.shutdown().await
     }
 
-    /// Lines for people: the endpoint, the queues, and how to point clients at them.
+    /// Lines for people: the endpoint, the queues and topics, and how to point clients at them.
     pub fn instructions(&self) -> String {
         let endpoint = self.endpoint();
         let queues = self.sqs().queue_names("");
         let queues: Vec<_> =
             queues.iter().map(|name| format!("  queue     {}\n", self.queue_url(name))).collect();
+        let topics = self.sns.topic_arns();
+        let topics: Vec<_> = topics.iter().map(|arn| format!("  topic     {arn}\n")).collect();
         let region = &self.sqs().identity().region;
+        // boto3 and the CLI's version 1 read only AWS_DEFAULT_REGION, other SDKs only AWS_REGION.
+        let credentials = "AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any";
         format!(
-            "  endpoint  {endpoint}\n{}  \
-             sdks      AWS_ENDPOINT_URL={endpoint} AWS_REGION={region} AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any\n  \
-             aws cli   aws --endpoint-url {endpoint} sqs list-queues\n\n",
+            "  endpoint  {endpoint}\n{}{}  \
+             sdks      AWS_ENDPOINT_URL={endpoint} AWS_REGION={region} AWS_DEFAULT_REGION={region} {credentials}\n  \
+             aws cli   {credentials} aws --region {region} --endpoint-url {endpoint} sqs list-queues\n\n",
             queues.concat(),
+            topics.concat(),
         )
     }
 }
@@ -178,13 +197,20 @@ fn attributes_by_name(name: &str) -> StringMap {
     if name.strip_suffix(".fifo").is_some() { StringMap::from(fifo) } else { StringMap::new() }
 }
 
-fn dlq_name(name: &str) -> String {
-    let (stem, suffix) = match name.strip_suffix(".fifo") {
-        Some(stem) => (stem, ".fifo"),
-        None => (name, ""),
-    };
-    let stem = stem.strip_suffix("-queue").unwrap_or(stem);
-    format!("{stem}-dlq{suffix}")
+/// The names that the DLQ of a queue may have, best first: `orders-dlq`, `orders-queue-dlq`, `orders-queue-dlq-2`, …
+fn dlq_names(name: &str) -> impl Iterator<Item = String> {
+    let short = name.replacen("-queue.fifo", ".fifo", 1);
+    let short = dlq_name(short.strip_suffix("-queue").unwrap_or(&short), "-dlq");
+    let numbered = (2..).map(move |number: u32| dlq_name(name, &format!("-dlq-{number}")));
+    [short, dlq_name(name, "-dlq")].into_iter().chain(numbered)
+}
+
+/// The name of a queue with an ending, which stands before the `.fifo` of a FIFO queue.
+fn dlq_name(name: &str, ending: &str) -> String {
+    match name.strip_suffix(".fifo") {
+        Some(stem) => format!("{stem}{ending}.fifo"),
+        None => format!("{name}{ending}"),
+    }
 }
 
 impl Drop for Emulator {
@@ -351,8 +377,44 @@ mod tests {
             ("longshore-dev-queue", "longshore-dev-dlq"),
             ("orders", "orders-dlq"),
             ("orders.fifo", "orders-dlq.fifo"),
+            ("orders-queue.fifo", "orders-dlq.fifo"),
         ] {
-            assert_eq!(dlq_name(queue), dlq);
+            assert_eq!(dlq_names(queue).next().unwrap(), dlq);
+        }
+    }
+
+    #[tokio::test]
+    async fn no_two_queues_share_a_dlq_and_each_keeps_its_own() {
+        let emulator = Emulator::start().await.unwrap();
+        let max_receives = NonZeroU32::new(3).unwrap();
+        for _ in 0..2 {
+            for (queue, dlq) in [
+                ("orders-queue", "orders-dlq"),
+                ("orders", "orders-dlq-2"),
+                ("mails", "mails-dlq"),
+                ("mails-queue", "mails-queue-dlq"),
+                ("mails-queue-queue", "mails-queue-queue-dlq"),
+                ("mails.fifo", "mails-dlq.fifo"),
+                ("mails-queue.fifo", "mails-queue-dlq.fifo"),
+            ] {
+                assert_eq!(emulator.create_queue_with_dlq(queue, max_receives).unwrap(), dlq);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_instructions_name_queues_topics_and_a_region_for_every_client() {
+        let emulator = Emulator::start().await.unwrap();
+        emulator.create_queue("orders").unwrap();
+        emulator.sns().create_topic("events", &StringMap::new(), &StringMap::new()).unwrap();
+        let shown = emulator.instructions();
+        for part in [
+            "  queue     http://",
+            "  topic     arn:aws:sns:us-east-1:000000000000:events\n",
+            "AWS_DEFAULT_REGION=us-east-1",
+            "aws --region us-east-1 --endpoint-url http://",
+        ] {
+            assert!(shown.contains(part), "{part} in {shown}");
         }
     }
 

@@ -1,28 +1,26 @@
 """A fixture for pytest: one emulator for the session, on a free port, with the queues of emulator.toml."""
 
-import os
-import socket
 import subprocess
 from pathlib import Path
 
 import boto3
 import pytest
 
-PROGRAM = os.environ.get("LONGSHORE_EMULATOR", "longshore-emulator")
-
 
 @pytest.fixture(scope="session")
 def emulator():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = "127.0.0.1:%d" % free.getsockname()[1]
     config = Path(__file__).with_name("emulator.toml")
-    process = subprocess.Popen([PROGRAM, address, "--config", config], stdout=subprocess.PIPE, text=True)
-    line = process.stdout.readline()  # written once it listens
-    assert "endpoint" in line, f"the emulator did not start: {line}"
-    yield f"http://{address}"
-    process.terminate()
-    process.wait(timeout=10)
+    command = ["longshore", "emulator", "--listen", "127.0.0.1:0", "--config", config]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        # Written once it listens: "  endpoint  http://127.0.0.1:…". Closed after it, as a full pipe would stop the emulator.
+        with process.stdout as output:
+            line = next((line for line in output if "endpoint" in line), None)
+        assert line, "the emulator did not start"
+        yield line.split()[-1]
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
 
 
 @pytest.fixture

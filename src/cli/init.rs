@@ -55,6 +55,20 @@ impl InitKind {
             Self::Sns => include_str!("init/sns.toml"),
         }
     }
+
+    /// The line about what the template names and is to be made before the first start.
+    const fn first_step(self) -> &'static str {
+        match self {
+            Self::Http => "\n  first:  start your server at http://127.0.0.1:8080/, or change the url",
+            Self::Exec => {
+                "\n  first:  write job.py, which reads the message on its standard input, or change the command"
+            }
+            Self::Lambda => {
+                "\n  first:  pip install awslambdaric, and write app.py with def handler(event, context), or change the command"
+            }
+            Self::Sns => "",
+        }
+    }
 }
 
 impl Init {
@@ -64,7 +78,8 @@ impl Init {
         // It follows from the version alone, and so may be replaced.
         std::fs::write(SCHEMA, schema).map_err(|error| not_written(SCHEMA, &error))?;
         output::print_line(&format!(
-            "{CONFIGURATION} and {SCHEMA} are written\n  try it: longshore dev --watch"
+            "{CONFIGURATION} and {SCHEMA} are written{}\n  try it: longshore dev --watch",
+            self.kind.first_step()
         ))
     }
 
@@ -103,6 +118,18 @@ mod tests {
             let config = config::load(&sources, Purpose::Run)
                 .unwrap_or_else(|problems| panic!("{kind:?}: {problems}"));
             assert_eq!(config.settings.queues["mails"].name_in_sqs(), "mails");
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_made_first_is_what_the_template_names() {
+        for (kind, named, in_template) in [
+            (InitKind::Http, "http://127.0.0.1:8080/", "http://127.0.0.1:8080/"),
+            (InitKind::Exec, "job.py", "job.py"),
+            (InitKind::Lambda, "app.py with def handler", "app.handler"),
+        ] {
+            assert!(kind.first_step().contains(named), "{kind:?}");
+            assert!(kind.template().contains(in_template), "{kind:?}");
         }
     }
 }

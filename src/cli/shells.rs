@@ -10,9 +10,11 @@ use super::output::{self, Exit, Failure};
 /// The places where shells look for completions.
 const PLACES: &str = "\
 Where a shell looks for them:
-  bash  longshore completions bash > ~/.local/share/bash-completion/completions/longshore
+  bash  mkdir -p ~/.local/share/bash-completion/completions
+        longshore completions bash > ~/.local/share/bash-completion/completions/longshore
   zsh   longshore completions zsh > \"${fpath[1]}/_longshore\"
-  fish  longshore completions fish > ~/.config/fish/completions/longshore.fish";
+  fish  mkdir -p ~/.config/fish/completions
+        longshore completions fish > ~/.config/fish/completions/longshore.fish";
 
 /// The place where `man` looks for pages.
 const PAGES: &str = "\

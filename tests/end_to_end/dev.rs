@@ -58,6 +58,37 @@ async fn the_banner_has_a_command_to_try_for_every_queue() {
 }
 
 #[tokio::test]
+async fn the_command_to_try_on_a_queue_of_sms_names_a_phone() {
+    let file = "[queues.texts]\nname = \"texts\"\n[queues.texts.handler]\nkind = \"sns\"\nphone_number_attribute = \"phone\"\n";
+    let dev = Dev::launched(Dev::launch_as_usual().file(file)).await;
+    let sample = dev.process.says("try         curl ").await;
+    let (_, body) = sample.split_once("-d '").unwrap();
+    let (body, url) = body.split_once("' ").unwrap();
+    let path = url.strip_prefix(&format!("http://{}", dev.api)).unwrap();
+    let (status, answer) = http::post(&dev.api, path, body).await;
+    assert_eq!(status, 202, "{answer}");
+    dev.process.says("sms to +15550100123: ahoy").await;
+    dev.process.says("✓ texts").await;
+}
+
+#[tokio::test]
+async fn the_banner_of_many_queues_has_the_configured_name_of_each() {
+    let section = |number: u32| format!("[queues.q{number}]\nname = \"in-sqs-{number}\"\n");
+    let file: String = (1..=10).map(section).collect();
+    let dev = Dev::launch_as_usual().file(&file).start();
+    let line = dev.says("/in-sqs-3").await;
+    assert!(line.starts_with("  queue       q3   http://"), "{line}");
+}
+
+#[tokio::test]
+async fn queues_of_dev_share_no_dlq() {
+    let file = "[queues.orders]\nname = \"orders\"\n[queues.orders-queue]\nname = \"orders-queue\"\n";
+    let dev = Dev::launched(Dev::launch_as_usual().file(file)).await;
+    dev.process.says("/orders-queue-dlq").await;
+    dev.process.says("/orders-dlq").await;
+}
+
+#[tokio::test]
 async fn a_quiet_dev_shows_no_message_and_a_handler_that_is_down() {
     let mut handler = Handler::willing();
     let launch = Dev::launch_as_usual().arguments(&["--quiet", "--handler", &handler.url()]);
@@ -91,6 +122,8 @@ async fn a_changed_configuration_and_a_changed_program_start_the_worker_anew() {
     std::fs::write(directory.join("longshore.toml"), format!("{one}[queues.orders]\nname = \"orders\"\n"))
         .unwrap();
     dev.process.says("longshore.toml changed, the worker starts anew").await;
+    let try_it = dev.process.says("try         curl -d '{\"sleep_ms\": 2000}'").await;
+    assert!(try_it.ends_with("/v1/queues/orders/messages"), "{try_it}");
     assert_eq!(post(&dev.api, "orders", "{}").await.0, 202);
     dev.process.says("✓ orders").await;
     let mut process = dev.process;

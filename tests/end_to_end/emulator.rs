@@ -1,8 +1,10 @@
 //! `longshore emulator`: SQS and SNS without a worker.
 
+use std::path::Path;
+
 use aws_sdk_sqs::{error::ProvideErrorMetadata as _, types::QueueAttributeName::QueueArn};
 
-use super::support::{Launch, Signal, Sqs, sqs::Counts};
+use super::support::{Launch, Signal, Sqs, python::python_with, sqs::Counts};
 
 #[tokio::test]
 async fn the_emulator_serves_the_queues_it_was_started_with_until_sigterm() {
@@ -25,6 +27,28 @@ async fn a_queue_of_the_emulator_has_a_dlq_on_request() {
     let arguments = ["emulator", "--listen", "127.0.0.1:0", "--queue", "orders", "--max-receives", "3"];
     let emulator = Launch::of(&arguments).start();
     emulator.says("/orders-dlq").await;
+}
+
+#[tokio::test]
+async fn queues_of_the_emulator_share_no_dlq() {
+    let queues = ["--queue", "orders", "--queue", "orders-queue"];
+    let arguments = ["emulator", "--listen", "127.0.0.1:0", "--max-receives", "3"];
+    let emulator = Launch::of(&[arguments.as_slice(), &queues].concat()).start();
+    emulator.says("/orders-queue-dlq").await;
+    emulator.says("/orders-dlq").await;
+}
+
+#[tokio::test]
+async fn the_examples_of_pytest_pass() {
+    let Some(python) = python_with("pytest") else { return };
+    let program = Path::new(env!("CARGO_BIN_EXE_longshore")).parent().unwrap();
+    let examples = format!("{}/examples/emulator", env!("CARGO_MANIFEST_DIR"));
+    let ended = python
+        .variable("PATH", program.to_str().unwrap())
+        .arguments(&["-m", "pytest", "-q", "-p", "no:cacheprovider", &examples])
+        .run()
+        .await;
+    assert!(ended.code == Some(0) && ended.output.contains("2 passed"), "{}{}", ended.output, ended.errors);
 }
 
 #[tokio::test]

@@ -63,6 +63,7 @@ async fn a_fifo_message_carries_its_group_and_is_taken_once() {
     let ungrouped = send(&pair.queue, &["pay"]).run().await;
     assert_eq!(ungrouped.code, Some(64), "{}", ungrouped.errors);
     assert!(ungrouped.errors.contains("MessageGroupId"), "{}", ungrouped.errors);
+    assert!(ungrouped.errors.contains("hint: give --group-id"), "{}", ungrouped.errors);
 }
 
 #[tokio::test]

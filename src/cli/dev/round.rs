@@ -12,8 +12,9 @@ use super::{
     Dev,
     lines::{DevLine, Mark, MessageLines, Printer},
     servers::{DevServers, MAX_RECEIVE_COUNT},
+    show,
     watch::Watch,
-    worker as worker_of,
+    welcome, worker as worker_of,
 };
 use crate::{
     cli::{
@@ -97,6 +98,7 @@ impl Rounds<'_> {
     async fn accept(&mut self, changed: &[PathBuf]) -> bool {
         let names: Vec<_> = changed.iter().map(|path| path.display().to_string()).collect();
         let names = names.join(", ");
+        let known = welcome::known(&self.servers);
         let taken = match config::load(&self.sources, Purpose::Inspect) {
             Ok(config) => {
                 let settings = self.dev.adjusted(config.settings);
@@ -115,6 +117,10 @@ impl Rounds<'_> {
                     "",
                     format!("{names} changed, the worker starts anew"),
                 ));
+                let new = welcome::of_new(&self.servers, &known);
+                if !new.is_empty() {
+                    show(new);
+                }
                 true
             }
             Err(failure) => {

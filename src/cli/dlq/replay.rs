@@ -1,5 +1,7 @@
 //! `longshore dlq replay`: gives one message of a DLQ to a handler, and settles nothing.
 
+use std::borrow::Cow;
+
 use clap::Args;
 
 use super::{
@@ -30,7 +32,7 @@ pub(super) struct DlqReplay {
     /// The id of the message
     #[arg(long = "message", value_name = "ID")]
     id: String,
-    /// The URL to post to [default: that of the queue's configured handler]
+    /// The URL to post to, or an address such as 127.0.0.1:8080 [default: that of the queue's configured handler]
     #[arg(long, value_name = "URL")]
     handler: Option<String>,
 }
@@ -57,7 +59,7 @@ fn handler_of(queue: &QueueSettings, url: Option<&str>, name: &str) -> Result<An
     };
     let settings = match (configured, url) {
         (configured, Some(url)) => {
-            let given = HttpSettings::new(url).map_err(|error| usage(&error))?;
+            let given = HttpSettings::new(with_scheme(url)).map_err(|error| usage(&error))?;
             configured.map_or(given.clone(), |http| HttpSettings { url: given.url, ..http })
         }
         (Some(http), None) => http,
@@ -67,6 +69,12 @@ fn handler_of(queue: &QueueSettings, url: Option<&str>, name: &str) -> Result<An
     };
     let handler = HttpHandler::with_variables(settings, name, &config::variable);
     Ok(handler.map_err(|error| usage(&error))?.into())
+}
+
+/// The URL for an address without a scheme, as `run --handler` takes it.
+fn with_scheme(address: &str) -> Cow<'_, str> {
+    let is_address = address.contains(':') && !address.contains("://");
+    if is_address { format!("http://{address}").into() } else { address.into() }
 }
 
 fn shown(outcome: Outcome) -> Result<(), Failure> {
@@ -83,4 +91,21 @@ fn shown(outcome: Outcome) -> Result<(), Failure> {
     };
     output::print_line(&one_line(&hide(&text)))?;
     Err(Failure::new(exit, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_needs_no_scheme() {
+        for (given, url) in [
+            ("127.0.0.1:8080", "http://127.0.0.1:8080/"),
+            ("localhost:81/path", "http://localhost:81/path"),
+            ("https://h/", "https://h/"),
+        ] {
+            assert_eq!(HttpSettings::new(with_scheme(given)).unwrap().url.as_str(), url);
+        }
+        assert!(HttpSettings::new(with_scheme("nowhere")).is_err());
+    }
 }

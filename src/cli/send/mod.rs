@@ -6,7 +6,7 @@ mod source;
 use std::{fs::Metadata, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use futures_util::TryStreamExt as _;
 
 use self::{
@@ -29,9 +29,9 @@ use crate::{
 
 /// Sends messages: one, or one per line of a file or of standard input, with a bar of the progress on a terminal
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("source").required(true).args(["message", "file"])))]
 pub(super) struct Send {
     /// The body of the one message
-    #[arg(required_unless_present = "file", conflicts_with = "file")]
     message: Option<String>,
     /// A file with one message per line, or - for standard input
     #[arg(long, value_name = "FILE")]
@@ -71,6 +71,7 @@ impl Send {
     pub(super) fn execute(&self) -> Result<(), Failure> {
         let config = config::load(&self.aws.sources(self.config.clone()), Purpose::Inspect)?;
         let queue = self.select_queue(&config.settings)?;
+        self.refuse_without_group(queue.name_in_sqs())?;
         let bodies = bodies(self.message.as_deref(), self.file.as_deref())?;
         let batches = batches(bodies.map_ok(|body| self.message_of(body)));
         let offload = self.s3.as_ref().or(queue.payload.bucket.as_ref()).map(|bucket| Offload {
@@ -88,6 +89,15 @@ impl Send {
             send_all(&*open, batches, SendPlan { offload, in_flight: self.in_flight(&queue), report, source })
                 .await
         })?
+    }
+
+    /// Refuses what a FIFO queue never takes.
+    fn refuse_without_group(&self, queue: &str) -> Result<(), Failure> {
+        if self.group_id.is_some() || !is_fifo(queue) {
+            return Ok(());
+        }
+        let message = format!("{queue} is a FIFO queue, whose messages need a group (MessageGroupId)");
+        Err(Failure::new(Exit::Usage, message).hint("give --group-id"))
     }
 
     fn source_size(&self) -> SourceSize {
