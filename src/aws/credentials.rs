@@ -18,6 +18,11 @@ use aws_credential_types::{
     },
 };
 use aws_sdk_sqs::config::{ConfigBag, RuntimeComponents};
+#[cfg(any(feature = "once", feature = "payload"))]
+use aws_sdk_sqs::{
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+};
 use aws_smithy_runtime_api::client::identity::{
     Identity, IdentityFuture, ResolveCachedIdentity, SharedIdentityResolver,
 };
@@ -362,5 +367,26 @@ impl ResolveCachedIdentity for RenewableCredentials {
             Some(held) => IdentityFuture::ready(Ok(held.identity.clone())),
             None => IdentityFuture::new(async { Ok(self.current().await?.identity.clone()) }),
         }
+    }
+}
+/// Calls AWS, and once more with other credentials if it refuses those that were used and there are others by then.
+#[cfg(any(feature = "once", feature = "payload"))]
+pub(crate) async fn with_renewal<T, E, F>(
+    credentials: Option<&RenewableCredentials>,
+    call: impl Fn() -> F,
+) -> Result<T, SdkError<E, HttpResponse>>
+where
+    E: ProvideErrorMetadata,
+    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+{
+    let used = credentials.map(|credentials| (credentials, credentials.generation()));
+    // Boxed, because the SDK's futures are large.
+    let error = match Box::pin(call()).await {
+        Err(error) if error.code().is_some_and(super::refuses_credentials) => error,
+        answer => return answer,
+    };
+    match used {
+        Some((credentials, used)) if credentials.are_renewed(used).await => Box::pin(call()).await,
+        _ => Err(error),
     }
 }

@@ -6,8 +6,6 @@ mod endpoint;
 mod failure;
 mod network;
 mod proxy;
-#[cfg(any(feature = "once", feature = "payload"))]
-mod renewal;
 mod role;
 mod sources;
 mod user_agent;
@@ -23,7 +21,7 @@ use crate::{
 };
 
 #[cfg(any(feature = "once", feature = "payload"))]
-pub(crate) use self::renewal::with_renewal;
+pub(crate) use self::credentials::with_renewal;
 pub(crate) use self::{
     access::{AccessError, AccessFacts, LoadedAccess},
     credentials::RenewableCredentials,
