@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use aws_sdk_sqs::types::MessageAttributeValue;
 use longshore::{
     Consumer, Stop,
     sns::{NotificationPlan, SnsPublisher},
@@ -219,6 +220,34 @@ async fn rewritten_files_are_read_again_once_the_old_credentials_are_refused() {
         dev.sqs.becomes_empty(&orders).await;
         assert_eq!(cloud.keys(), [NEW], "{code}");
     }
+}
+
+#[tokio::test]
+async fn an_object_is_read_with_rewritten_credentials_once_s3_refuses_the_old_and_no_receive_is_spent() {
+    let (dev, orders) = dev().await;
+    let (cloud, s3) = (Cloud::before(&dev.endpoint).await, Cloud::before(&dev.endpoint).await);
+    let (handler, files) = (Handler::willing(), tempfile::tempdir().unwrap());
+    let shared = files.path().join("credentials");
+    std::fs::write(&shared, profile(OLD)).unwrap();
+    let launch = run(&section("orders", URL, &handler.url(), "payload = { s3 = \"fetch\" }"));
+    let launch = launch.variable("AWS_ENDPOINT_URL_S3", &s3.endpoint);
+    let launch = launch.variable("AWS_SHARED_CREDENTIALS_FILE", shared.to_str().unwrap());
+    let _worker = Worker::launched(launch.variable("AWS_ENDPOINT_URL", &cloud.endpoint)).await;
+    let send = async || {
+        let pointer = r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3BucketName":"payloads","s3Key":"k"}]"#;
+        let size =
+            MessageAttributeValue::builder().data_type("Number").string_value("300000").build().unwrap();
+        let send = dev.sqs.client.send_message().queue_url(&orders).message_body(pointer);
+        send.message_attributes("ExtendedPayloadSize", size).send().await.unwrap();
+    };
+    send().await;
+    assert_eq!(handler.has_ended(1).await[0].text(), "payload");
+    replace(&shared, &profile(NEW));
+    s3.refuse(OLD, "ExpiredToken");
+    send().await;
+    let calls = handler.has_ended(2).await;
+    assert_eq!((calls[1].text().as_str(), calls[1].receive_count()), ("payload", 1));
+    assert_eq!(s3.keys(), [NEW]);
 }
 
 /// Works through messages while credentials that live for three seconds are replaced at least four times.

@@ -203,7 +203,7 @@ async fn a_payload_that_cannot_be_a_body_is_rejected_with_the_reason_and_stays()
     for wanted in [
         "s3://payloads/large has 1001 bytes, more than payload.max, 1kB",
         "s3://payloads/missing is not there",
-        "the payload is no text in UTF-8",
+        "the payload of s3://payloads/binary is no text in UTF-8",
         "its body is no pointer to an object of s3",
     ] {
         assert!(reasons.contains(wanted), "{wanted}: {reasons}");
@@ -336,7 +336,10 @@ async fn a_bucket_that_is_not_there_costs_receives_and_rejects_nothing() {
     let worker = world.worker(&handler, "payload = { s3 = \"fetch\" }").await;
     world.send(&pointer("k").replace(BUCKET, "nowhere"), SIZE).await;
     let line = worker.process.complains("message not done").await;
-    assert!(line.contains("s3://nowhere/k: NoSuchBucket") && line.contains("hint: the region"), "{line}");
+    assert!(
+        line.contains("s3://nowhere/k: NoSuchBucket") && line.contains("hint: create the bucket"),
+        "{line}"
+    );
     until("the redrive policy moves it", async || world.sqs.counts(&world.pair.dlq).await.visible == 1).await;
     assert_eq!(handler.started().len(), 0);
 }

@@ -88,7 +88,7 @@ impl Cloud {
         seen.calls.iter().filter(|call| call.action == action).cloned().collect()
     }
 
-    /// The keys that have signed calls to SQS that were accepted, each once.
+    /// The keys that have signed calls that were accepted, each once.
     pub(crate) fn keys(&self) -> Vec<String> {
         let seen = self.state.seen.lock().unwrap();
         let mut keys: Vec<_> = seen.calls.iter().map(|call| call.key.clone()).collect();
@@ -130,6 +130,7 @@ async fn answer(State(state): State<CloudState>, request: Request) -> Response {
             path if path.contains("credentials-extended") => StatusCode::NOT_FOUND.into_response(),
             "/latest/meta-data/iam/security-credentials/" => "role".into_response(),
             path if path.contains("credentials") => state.credentials_in_json("ASIAMETADATA").into_response(),
+            path if path.starts_with("/payloads/") => state.object(&parts.headers),
             _ => StatusCode::NOT_FOUND.into_response(),
         };
     }
@@ -188,6 +189,20 @@ impl CloudState {
         let expires = SystemTime::now() + self.life;
         seen.given.insert(key.clone(), expires);
         (key, DateTime::from(expires).fmt(DateTimeFormat::DateTime).unwrap())
+    }
+
+    /// Answers as S3 does to a read of an object.
+    fn object(&self, headers: &HeaderMap) -> Response {
+        let call = signed_call(headers, "GetObject".to_owned(), String::new());
+        let refused = self.refusal(&call.key);
+        self.seen.lock().unwrap().calls.push(call);
+        match refused {
+            Some(code) => {
+                let xml = format!("<Error><Code>{code}</Code><Message>refused</Message></Error>");
+                (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/xml")], xml).into_response()
+            }
+            None => "payload".into_response(),
+        }
     }
 
     fn credentials_in_json(&self, name: &str) -> String {
