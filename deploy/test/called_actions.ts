@@ -24,6 +24,8 @@ const OPERATIONS: Readonly<Record<string, readonly string[]>> = {
 };
 /** What is called only where a setting asks for it that this deployment never sets: `once` and `payload` of a queue (docs/once.md, docs/payloads.md). */
 const UNUSED_SDKS = ['aws_sdk_dynamodb', 'aws_sdk_s3'];
+/** Called by the SDK's own sources of credentials alone, by its task role or the role of a profile; the worker names the errors. */
+const SDKS_OF_CREDENTIALS = ['aws_sdk_sso', 'aws_sdk_sts'];
 /** What only a command of an operator calls, with a role of its own: `longshore dlq redrive --by-sqs` and `longshore dlq moves`. */
 const OF_COMMANDS = ['StartMessageMoveTask', 'ListMessageMoveTasks', 'CancelMessageMoveTask'];
 /** What the worker sends to the agent of ECS, which calls ECS by the task's role. */
@@ -41,7 +43,7 @@ export function calledActions(): string[] {
   });
   const elsewhere = worker.filter(({ text }) => !/aws_sdk_(sqs|sns)/.test(text) && known.some((name) => new RegExp(`\\.${name}\\(\\)\\s*\\.(queue_url|topic_arn)`).test(text)));
   assert.deepEqual(elsewhere.map(({ path }) => path), [], 'no call is made where the SDK is not named');
-  const others = worker.flatMap(({ text }) => text.match(/\baws_sdk_\w+/g) ?? []).filter((name) => !['aws_sdk_sqs', 'aws_sdk_sns', ...UNUSED_SDKS].includes(name));
+  const others = worker.flatMap(({ text }) => text.match(/\baws_sdk_\w+/g) ?? []).filter((name) => !['aws_sdk_sqs', 'aws_sdk_sns', ...UNUSED_SDKS, ...SDKS_OF_CREDENTIALS].includes(name));
   assert.deepEqual(others, [], 'the worker speaks with no other service');
   const agent = worker.find(({ path }) => path === 'src/ecs/agent.rs')?.text ?? assert.fail('the agent is elsewhere');
   const protection = Object.entries(AGENT_CALLS).filter(([method]) => agent.includes(method)).map(([, action]) => action);
