@@ -152,7 +152,9 @@ impl Poller {
         self.parts.dispatcher.start_waiting(now);
         self.parts.intake.drop_lost_since(&mut self.losses);
         let demand = self.parts.dispatcher.demand(now);
-        let latest = demand.next_start.map_or(now + TICK, |next_start| next_start.min(now + TICK));
+        // What is due already did not start: a change will start it, and another look at the same time would not.
+        let next_start = demand.next_start.filter(|next_start| *next_start > now);
+        let latest = next_start.map_or(now + TICK, |next_start| next_start.min(now + TICK));
         // A repeated receive returns all messages that the failed one has hidden, so it needs permits for all.
         let least = self.failed_receives.least();
         self.resize_permits(&demand, least);
