@@ -156,18 +156,6 @@ impl RenewableCredentials {
         config.into_builder().credentials_provider(provider).identity_cache(self.clone()).build()
     }
 
-    /// The number of the credentials in use.
-    pub(crate) fn generation(&self) -> Generation {
-        Generation(self.0.generation.load(Ordering::Acquire))
-    }
-
-    /// Reads the sources anew, because AWS has refused the credentials of this number; true if there are others since.
-    pub(crate) async fn are_renewed(&self, refused: Generation) -> bool {
-        let own = self.clone();
-        let renewed = tasks::detach("credentials", async move { own.0.renew(refused).await });
-        renewed.await.unwrap_or(false)
-    }
-
     fn held(&self) -> Option<Arc<HeldCredentials>> {
         self.0.held.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -369,6 +357,26 @@ impl ResolveCachedIdentity for RenewableCredentials {
         }
     }
 }
+
+/// The credentials with which a call is about to be signed, unless they are the program's own.
+#[derive(Debug)]
+pub(crate) struct UsedCredentials<'a>(Option<(&'a RenewableCredentials, Generation)>);
+
+impl<'a> UsedCredentials<'a> {
+    /// The credentials as they are before the call.
+    pub(crate) fn of(credentials: Option<&'a RenewableCredentials>) -> Self {
+        Self(credentials.map(|credentials| (credentials, credentials.0.number())))
+    }
+
+    /// Reads their sources anew, because AWS has refused them; true if there are others since.
+    pub(crate) async fn are_renewed(self) -> bool {
+        let Some((credentials, refused)) = self.0 else { return false };
+        let own = credentials.clone();
+        let renewed = tasks::detach("credentials", async move { own.0.renew(refused).await });
+        renewed.await.unwrap_or(false)
+    }
+}
+
 /// Calls AWS, and once more with other credentials if it refuses those that were used and there are others by then.
 #[cfg(any(feature = "once", feature = "payload"))]
 pub(crate) async fn with_renewal<T, E, F>(
@@ -379,14 +387,16 @@ where
     E: ProvideErrorMetadata,
     F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
 {
-    let used = credentials.map(|credentials| (credentials, credentials.generation()));
+    let used = UsedCredentials::of(credentials);
     // Boxed, because the SDK's futures are large.
-    let error = match Box::pin(call()).await {
-        Err(error) if error.code().is_some_and(super::refuses_credentials) => error,
-        answer => return answer,
-    };
-    match used {
-        Some((credentials, used)) if credentials.are_renewed(used).await => Box::pin(call()).await,
-        _ => Err(error),
+    match Box::pin(call()).await {
+        Err(error) if error.code().is_some_and(super::refuses_credentials) => {
+            if used.are_renewed().await {
+                Box::pin(call()).await
+            } else {
+                Err(error)
+            }
+        }
+        answer => answer,
     }
 }

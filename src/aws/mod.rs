@@ -24,7 +24,7 @@ use crate::{
 pub(crate) use self::credentials::with_renewal;
 pub(crate) use self::{
     access::{AccessError, AccessFacts, LoadedAccess},
-    credentials::RenewableCredentials,
+    credentials::{RenewableCredentials, UsedCredentials},
     endpoint::{HostKind, is_aws_host, partition_of, region_at_emulator, sqs_endpoint, sqs_host},
     failure::{
         CallFailure, CredentialsFault, FailureKind, NO_CREDENTIALS, ROLE_NOT_ASSUMED, SendState,

@@ -16,7 +16,7 @@ use super::{Publication, PublicationId, PublishRetryClass, Publisher, Target, To
 use crate::{
     aws::{
         self, AwsAccess, CallFailure, FailureKind, LoadedAccess, RenewableCredentials, Role, SendState,
-        ServiceLocation,
+        ServiceLocation, UsedCredentials,
     },
     message::{AttributeContent, AttributeValue},
 };
@@ -152,7 +152,7 @@ impl SignedClient {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let used = self.credentials.as_ref().map(|credentials| (credentials, credentials.generation()));
+        let used = UsedCredentials::of(self.credentials.as_ref());
         let limit = aws::CALL_LIMIT;
         let hung = |_| {
             TopicError::new(
@@ -165,11 +165,7 @@ impl SignedClient {
             Err(error) if error.code().is_some_and(aws::refuses_credentials) => error,
             answer => return answer,
         };
-        let is_renewed = match used {
-            Some((credentials, used)) => credentials.are_renewed(used).await,
-            None => false,
-        };
-        Err(if is_renewed { error.with_retry_class(PublishRetryClass::NotSent) } else { error })
+        Err(if used.are_renewed().await { error.with_retry_class(PublishRetryClass::NotSent) } else { error })
     }
 }
 

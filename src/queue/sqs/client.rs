@@ -23,7 +23,7 @@ use super::{
     parts::ClientParts,
 };
 use crate::{
-    aws,
+    aws::{self, UsedCredentials},
     queue::{QueueError, QueueName, RetryClass},
 };
 
@@ -121,17 +121,13 @@ impl SqsClient {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let used = self.parts.credentials().map(|credentials| (credentials, credentials.generation()));
+        let used = UsedCredentials::of(self.parts.credentials());
         let answer = tokio::time::timeout(limit, Box::pin(call)).await.map_err(|_| hung(limit))?;
         let error = match answer.map_err(|error| refusal(error, &self.place)) {
             Err(error) if error.refuses_credentials() => error,
             answer => return answer,
         };
-        let is_renewed = match used {
-            Some((credentials, used)) => credentials.are_renewed(used).await,
-            None => false,
-        };
-        Err(if is_renewed { error.with_retry_class(RetryClass::Transient) } else { error })
+        Err(if used.are_renewed().await { error.with_retry_class(RetryClass::Transient) } else { error })
     }
 }
 
