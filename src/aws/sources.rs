@@ -11,6 +11,7 @@ use super::{
     failure::{CallFailure, FailureKind, cause_of, chain, role_fix, source_reason},
     network::{proxy_fix, variable},
 };
+use crate::settings::shortened;
 
 /// The profile that is used where none is named.
 const DEFAULT: &str = "default";
@@ -266,19 +267,22 @@ impl OwnSources {
         let words = words.trim_start_matches([':', ',', ' ']);
         if let Some((_, fault)) = words.split_once("could not parse response: ") {
             return Explanation::new(
-                format!("{program} printed no credentials: {}", shortened(fault)),
+                format!("{program} printed no credentials: {}", shortened(fault, PROGRAM_WORDS)),
                 format!("let {program} print nothing but JSON with Version, AccessKeyId and SecretAccessKey"),
             );
         }
         let by_hand = format!("run {program} by hand, and mend what it says");
         let Some((status, said)) = words.split_once(". Stderr:") else {
-            return Explanation::new(format!("{program} failed: {}", shortened(words)), by_hand);
+            return Explanation::new(
+                format!("{program} failed: {}", shortened(words, PROGRAM_WORDS)),
+                by_hand,
+            );
         };
         let status = status.rsplit("with code ").next().unwrap_or(status).replace("exit status: ", "status ");
         let is_missing = status == "status 127";
         let said = match said.trim() {
             "" => "it says nothing".to_owned(),
-            said => shortened(said),
+            said => shortened(said, PROGRAM_WORDS),
         };
         let install =
             || format!("install the program that {program} runs, or name it by its path: PATH has none");
@@ -377,14 +381,6 @@ impl OwnSources {
 
 fn is_of_sso(profile: &Profile) -> bool {
     SSO_SETTINGS.iter().chain(&["sso_session"]).any(|key| profile.get(key).is_some())
-}
-
-/// Words of a program, cut to a length that a report bears.
-fn shortened(words: &str) -> String {
-    match words.char_indices().nth(PROGRAM_WORDS) {
-        Some((end, _)) => format!("{}…", words.get(..end).unwrap_or(words)),
-        None => words.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ fn completed(key: Key, value: &Value) -> Option<(Key, Value)> {
 }
 
 /// True for a host with a port, and perhaps a path.
-pub(super) fn is_without_scheme(text: &str) -> bool {
+pub(crate) fn is_without_scheme(text: &str) -> bool {
     let authority = text.split('/').next().unwrap_or_default();
     let Some((host, port)) = authority.rsplit_once(':') else { return false };
     let is_name = |host: &str| {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     cli::output::{self, Exit, Failure},
-    config::{self, QueueSettings},
+    config::{self, QueueSettings, is_without_scheme},
     dead_letters,
     handler::{
         self, AnyHandler, Outcome,
@@ -73,8 +73,7 @@ fn handler_of(queue: &QueueSettings, url: Option<&str>, name: &str) -> Result<An
 
 /// The URL for an address without a scheme, as `run --handler` takes it.
 fn with_scheme(address: &str) -> Cow<'_, str> {
-    let is_address = address.contains(':') && !address.contains("://");
-    if is_address { format!("http://{address}").into() } else { address.into() }
+    if is_without_scheme(address) { format!("http://{address}").into() } else { address.into() }
 }
 
 fn shown(outcome: Outcome) -> Result<(), Failure> {
