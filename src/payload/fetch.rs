@@ -87,13 +87,13 @@ impl Inner {
             match self.fetched(objects, &found, &message, files).await? {
                 FetchedBody::Bytes(bytes) => body = Some(bytes),
                 FetchedBody::File(file) => {
-                    let claim = self.claim(objects, found);
+                    let claim = self.claim(objects, &found);
                     let in_file = Message { body: String::new(), ..self.undescribed(&message, false) };
                     let message = Arc::new(Message { body_file: Some(Arc::new(file)), ..in_file });
                     return Ok(PreparedMessage { message, claim });
                 }
             }
-            claim = self.claim(objects, found.clone());
+            claim = self.claim(objects, &found);
             pointer = Some(found);
         }
         if let Some(encodings) = &encodings {
@@ -172,10 +172,12 @@ impl Inner {
     fn claim(
         self: &Arc<Self>,
         objects: &Arc<S3Objects>,
-        pointer: Pointer,
+        pointer: &Pointer,
     ) -> Option<Box<dyn PreparationClaim>> {
-        let (inner, objects, is_done) = (self.clone(), objects.clone(), AtomicBool::new(false));
-        self.payload.delete.then(|| Box::new(ObjectClaim { inner, objects, pointer, is_done }) as Box<_>)
+        self.payload.delete.then(|| {
+            let (inner, objects, pointer) = (self.clone(), objects.clone(), pointer.clone());
+            Box::new(ObjectClaim { inner, objects, pointer, is_done: AtomicBool::new(false) }) as Box<_>
+        })
     }
 }
 

@@ -111,8 +111,10 @@ impl LambdaHandler {
     ) -> Result<Self, LambdaError> {
         Problems::refuse(settings.validate()).map_err(LambdaError::Settings)?;
         let (queue, metrics) = (queue.into(), KindMetrics::default());
-        let follows_concurrency = settings.processes.is_none() && settings.used_adapter().is_none();
-        let processes = settings.processes_at(processes);
+        let chosen = settings.processes.and_then(NonZeroUsize::new);
+        // One beside the Web Adapter: the web servers would all listen on one port.
+        let chosen = chosen.or_else(|| settings.used_adapter().map(|_| NonZeroUsize::MIN));
+        let (follows_concurrency, processes) = (chosen.is_none(), chosen.unwrap_or(processes));
         let instances = if settings.command.is_empty() {
             let emulators = Emulators::new(settings.addresses());
             Instances::Emulated(emulators.map_err(|error| LambdaError::Client(error.into()))?)

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{self, ErrorKind},
-    num::NonZeroUsize,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -250,25 +249,13 @@ impl Settings {
 
     /// The AWS Lambda Web Adapter, if it is there and nothing starts it.
     pub(crate) fn unused_adapter(&self) -> Option<PathBuf> {
-        self.unused_extensions().into_iter().find(|path| path.ends_with(WEB_ADAPTER))
+        adapter_of(self.unused_extensions())
     }
 
     /// The AWS Lambda Web Adapter, if it is there and started beside each program.
     pub(crate) fn used_adapter(&self) -> Option<PathBuf> {
         let is_used = self.extensions == Extensions::On && !self.command.is_empty();
-        let programs = if is_used { self.extension_programs().unwrap_or_default() } else { Vec::new() };
-        programs.into_iter().find(|path| path.ends_with(WEB_ADAPTER))
-    }
-
-    /// The number of programs; `concurrency` is the queue's.
-    ///
-    /// One beside the Web Adapter: the web servers would all listen on one port.
-    pub(super) fn processes_at(&self, concurrency: NonZeroUsize) -> NonZeroUsize {
-        match self.processes.and_then(NonZeroUsize::new) {
-            Some(processes) => processes,
-            None if self.used_adapter().is_some() => NonZeroUsize::MIN,
-            None => concurrency,
-        }
+        adapter_of(if is_used { self.extension_programs().unwrap_or_default() } else { Vec::new() })
     }
 
     /// The name of this queue's function.
@@ -387,6 +374,10 @@ impl Settings {
 fn shown(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     format!("{}://{host}{}", url.scheme(), url.port().map(|port| format!(":{port}")).unwrap_or_default())
+}
+
+fn adapter_of(programs: Vec<PathBuf>) -> Option<PathBuf> {
+    programs.into_iter().find(|path| path.ends_with(WEB_ADAPTER))
 }
 
 #[cfg(test)]
