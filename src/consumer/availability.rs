@@ -13,7 +13,7 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::{
-    breaker::{Breaker, BreakerInput, HandlerResponse, KeptFailures, PAUSES},
+    breaker::{Breaker, BreakerInput, HandlerResponse, KeptFailures, KeptMessage, PAUSES},
     pause_reasons::{AvailabilityChanges, PauseReason, PauseReasons, PresentReasons},
     settings::ConsumerSettings,
     start_limit::StartLimit,
@@ -270,16 +270,16 @@ impl Availability {
         self.limit(|limits| limits.breaker.call_ended(call));
     }
 
-    /// Returns the failures after which a message is kept, by the time since which it has been kept.
+    /// Returns the failures after which a message is kept, by how it has been kept so far.
     pub(super) fn kept_failures(
         &self,
         message: &MessageId,
-        kept_since: Option<Instant>,
+        kept: Option<KeptMessage>,
         now: Instant,
     ) -> KeptFailures {
-        match kept_since {
+        match kept {
             None if !self.is_limiting() => KeptFailures::UnavailableAtLastAttempt,
-            kept_since => self.limit(|limits| limits.breaker.kept_failures(message, kept_since, now)),
+            kept => self.limit(|limits| limits.breaker.kept_failures(message, kept, now)),
         }
     }
 

@@ -31,6 +31,8 @@ const LONGEST_SUSPECTED: Duration = Duration::from_mins(15);
 /// The longest time for which a message is kept at its last attempt that does not reach its handler while others do: each of
 /// its calls pauses the polling.
 const LONGEST_UNREACHED: Duration = Duration::from_mins(2);
+/// The number of calls of a kept message that fail before it is let go: fewer may fail by chance, once a long outage is over.
+const CALLS_TO_LET_GO: u32 = 5;
 /// The number of parts of the window of the failure rate, each dropped as a whole.
 const WINDOW_PARTS: u32 = 10;
 
@@ -127,6 +129,22 @@ enum OpenCause {
     CallsInARow,
     /// Too large a share of the calls failed.
     FailureRate,
+}
+
+/// A message that is kept because of its handler.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeptMessage {
+    /// The time at which it was first kept.
+    pub(super) since: Instant,
+    /// The calls after which it was kept.
+    pub(super) calls: u32,
+}
+
+impl KeptMessage {
+    /// True if it was kept for this time, and for enough calls to tell by them that it may be the cause of their failures.
+    fn is_kept_for(self, time: Duration, now: Instant) -> bool {
+        self.calls >= CALLS_TO_LET_GO && self.since + time <= now
+    }
 }
 
 /// The state of an open breaker.
@@ -335,23 +353,24 @@ impl Breaker {
         self.opening.as_ref().is_some_and(|opening| opening.cause == OpenCause::FailureRate)
     }
 
-    /// The failures after which this message is kept, by the time since which it has been kept.
+    /// The failures after which this message is kept, by how it has been kept so far.
     pub(super) fn kept_failures(
         &self,
         message: &MessageId,
-        kept_since: Option<Instant>,
+        kept: Option<KeptMessage>,
         now: Instant,
     ) -> KeptFailures {
         if self.is_blamed(Some(message)) {
             return KeptFailures::None;
         }
-        let is_kept_for = |time| kept_since.is_some_and(|since| since + time <= now);
+        let is_kept_for = |time| kept.is_some_and(|kept| kept.is_kept_for(time, now));
         let is_kept_for_long = is_kept_for(LONGEST_SUSPECTED);
         let Some(opening) = &self.opening else {
             // A message that fails again although others found the handler since then is the cause itself; one that did not
-            // reach the handler may be so by chance.
-            let is_cause = kept_since.is_some_and(|since| self.available_at >= Some(since));
+            // reach the handler may be so by chance. Without others, nothing but the time tells.
+            let is_cause = kept.is_some_and(|kept| self.available_at >= Some(kept.since));
             return match is_cause {
+                _ if is_kept_for_long => KeptFailures::None,
                 true if is_kept_for(LONGEST_UNREACHED) => KeptFailures::None,
                 true => KeptFailures::UnreachedAtLastAttempt,
                 false => KeptFailures::UnavailableAtLastAttempt,
@@ -568,16 +587,31 @@ mod tests {
     fn a_message_is_kept_while_it_is_open_unless_it_may_be_the_cause_for_long() {
         let now = Instant::now();
         let later = now + LONGEST_SUSPECTED;
-        let kept = |breaker: &Breaker, since, now| breaker.kept_failures(&MessageId::new("a"), since, now);
+        let kept = |breaker: &Breaker, since: Option<Instant>, now| {
+            let kept = since.map(|since| KeptMessage { since, calls: CALLS_TO_LET_GO });
+            breaker.kept_failures(&MessageId::new("a"), kept, now)
+        };
         assert_eq!(kept(&breaker(), None, now), KeptFailures::UnavailableAtLastAttempt);
         let mut closed = breaker();
         call(&mut closed, HandlerResponse::Unavailable, "a", now);
         let still = "no other one has found the handler since then";
-        assert_eq!(kept(&closed, Some(now), now), KeptFailures::UnavailableAtLastAttempt, "{still}");
+        assert_eq!(
+            kept(&closed, Some(now), later - SECOND),
+            KeptFailures::UnavailableAtLastAttempt,
+            "{still}"
+        );
+        assert_eq!(kept(&closed, Some(now), later), KeptFailures::None, "no other one may ever come");
         call(&mut closed, HandlerResponse::Worked, "b", now + SECOND);
         let let_go = now + LONGEST_UNREACHED;
         assert_eq!(kept(&closed, Some(now), let_go - SECOND), KeptFailures::UnreachedAtLastAttempt);
         assert_eq!(kept(&closed, Some(now), let_go), KeptFailures::None);
+        let by_chance = Some(KeptMessage { since: now, calls: CALLS_TO_LET_GO - 1 });
+        let failures = closed.kept_failures(&MessageId::new("a"), by_chance, later);
+        assert_eq!(
+            failures,
+            KeptFailures::UnreachedAtLastAttempt,
+            "the handler was away for most of that time"
+        );
         let mut breaker = opened(now);
         assert_eq!(kept(&breaker, Some(now), later), KeptFailures::UnavailableUnlessCrashed);
         for _ in 0..9 {

@@ -11,7 +11,7 @@ use tracing::{Instrument as _, Span, field::display};
 
 use super::{
     availability::{Availability, KeptForLong, PAUSE_DELAY},
-    breaker::{BreakerInput, HandlerResponse, KeptFailures},
+    breaker::{BreakerInput, HandlerResponse, KeptFailures, KeptMessage},
     buffer::Group,
     call::{CallGuard, CallObserver, HandlerCaller},
     dispatcher_state::{CallAllowance, Demand, DispatcherLoad, DispatcherState},
@@ -244,7 +244,7 @@ impl Dispatcher {
         let may_go = |held: &HeldMessage| match kept {
             _ if rules.is_last_attempt(held.message.receive_count) => false,
             KeptForLong::All => true,
-            KeptForLong::Since(latest) => held.kept_since.is_some_and(|since| since <= latest),
+            KeptForLong::Since(latest) => held.kept.as_ref().is_some_and(|kept| kept.since <= latest),
         };
         let delay = PAUSE_DELAY.random_delay(1);
         let waiting = self.state().take_waiting_if(may_go, delay);
@@ -257,7 +257,7 @@ impl Dispatcher {
         let mut weighed = Vec::with_capacity(kept.len());
         for (mut held, conclusion) in kept {
             if matches!(conclusion.kept_for(), Some(KeptFor::Handler | KeptFor::HandlerDown)) {
-                held.kept_since.get_or_insert(now);
+                held.kept.get_or_insert_with(|| Box::new(KeptMessage { since: now, calls: 0 })).calls += 1;
             }
             held.waiting = Some(self.0.parts.running.wait(held.received));
             turns.append(&mut held.lease.take_dependents());
@@ -438,9 +438,9 @@ impl Dispatcher {
     ) -> CallConclusion {
         let settler = &self.0.parts.settler;
         let availability = &self.0.parts.availability;
-        let facts = batch
-            .iter()
-            .map(|held| held.facts(availability.kept_failures(&held.message.id, held.kept_since, ended.at)));
+        let facts = batch.iter().map(|held| {
+            held.facts(availability.kept_failures(&held.message.id, held.kept.as_deref().copied(), ended.at))
+        });
         let rules = settler.rules();
         let (conclusions, failed_groups) = rules.conclude(end, facts);
         for (group, delay) in failed_groups {

@@ -128,7 +128,7 @@ impl DispatcherState {
             patience: rate.patience(),
             receive_mode: failed_groups.mode(now),
             needs_one_to_try: availability.may_receive_one_to_try()
-                && buffer.all_first(|held| held.kept_since.is_some())
+                && buffer.all_first(|held| held.kept.is_some())
                 && unprepared.waiting() + in_lines == 0,
             most_to_receive: of_rate.map(|messages| messages.saturating_sub(ready_to_start)),
         }
@@ -176,7 +176,7 @@ impl DispatcherState {
     pub(super) fn put_back(&mut self, weighed: Vec<(usize, HeldMessage)>, now: Instant) {
         for (bytes, held) in weighed.into_iter().rev() {
             match held.group.clone() {
-                None if held.kept_since.is_some() => self.buffer.put_last(held, bytes, now),
+                None if held.kept.is_some() => self.buffer.put_last(held, bytes, now),
                 group => self.buffer.put_back(held, group, bytes, now),
             }
         }

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    breaker::KeptFailures,
+    breaker::{KeptFailures, KeptMessage},
     buffer::Group,
     dispatcher::Dispatcher,
     disposition::{Conclusion, DispositionRules, LeaseStatus, MessageFacts},
@@ -44,8 +44,8 @@ pub(super) struct HeldMessage {
     pub(super) received: Instant,
     /// Its wait for its call; absent while it runs.
     pub(super) waiting: Option<WaitingForCall>,
-    /// The time at which it was first kept because of its handler.
-    pub(super) kept_since: Option<Instant>,
+    /// Set once it was kept because of its handler.
+    pub(super) kept: Option<Box<KeptMessage>>,
     /// Its share of what its group may run, where groups have limits.
     #[expect(dead_code, reason = "its drop ends the share")]
     pub(super) share: Option<GroupShare>,
@@ -55,9 +55,9 @@ impl HeldMessage {
     /// A message that was received at this time, and waits for its call.
     fn new(message: Message, lease: Lease, group: Option<Group>, waiting: (Instant, WaitingForCall)) -> Self {
         let (received, waiting) = waiting;
-        let (turn, prepared, kept_since, share) = (None, None, None, None);
+        let (turn, prepared, kept, share) = (None, None, None, None);
         let (message, waiting) = (Arc::new(message), Some(waiting));
-        Self { message, lease, group, turn, prepared, received, waiting, kept_since, share }
+        Self { message, lease, group, turn, prepared, received, waiting, kept, share }
     }
 
     /// The facts on which its disposition depends.
