@@ -316,7 +316,21 @@ impl<'a> Model<'a> {
         };
         // After a long poll a third of the visibility is left, which one slow extension may take.
         let is_lost = extensions.len() > 1 || extensions.iter().any(is_slow);
-        is_lost || !others.is_empty() || self.is_disturbed(received, from, to)
+        is_lost
+            || !others.is_empty()
+            || self.is_disturbed(received, from, to)
+            || self.is_shown_by_an_older_hold(received, from, to)
+    }
+
+    /// True if a worker gave the message back in this time by an older receive, which it still held for all it knew: a fault
+    /// had ended that hold, and SQS takes older receipts.
+    fn is_shown_by_an_older_hold(&self, received: Received, from: Duration, to: Duration) -> bool {
+        let first = Received { count: 0, ..received };
+        self.holds.range(first..received).any(|(older, hold)| {
+            let is_given_back = hold.given_back.is_some_and(|at| from <= at && at <= to);
+            let again = hold.taken_again.filter(|_| is_given_back);
+            again.is_some_and(|again| self.is_lost_by_faults(*older, hold.taken, again))
+        })
     }
 
     fn is_receive_faulty(&self, received: Received) -> bool {
