@@ -56,8 +56,10 @@ pub(super) struct ProtectionState {
     timing: ProtectionTiming,
     /// The expiry of the protection that ECS has granted.
     granted_until: Option<Instant>,
-    /// The expiry of the protection last requested, granted or not: the answer may be lost.
+    /// The latest expiry of the protections that were requested, granted or not: the answer may be lost.
     requested_until: Option<Instant>,
+    /// The same before the last request, which may be refused.
+    requested_before: Option<Instant>,
     /// The time since when no long work runs.
     idle_since: Option<Instant>,
     failures: u32,
@@ -72,6 +74,7 @@ impl ProtectionState {
             timing,
             granted_until: None,
             requested_until: None,
+            requested_before: None,
             idle_since: None,
             failures: 0,
             not_before: None,
@@ -140,10 +143,10 @@ impl ProtectionState {
 
     /// Records that a request was sent; its answer may be lost.
     pub(super) fn requested(&mut self, request: ProtectionRequest, now: Instant) {
+        self.requested_before = self.requested_until;
         if let ProtectionRequest::Protect { minutes } = request {
             // A request that is granted moves the expiry, also to an earlier time.
-            let until = now + lifetime(minutes);
-            self.requested_until = Some(self.granted_until.map_or(until, |granted| granted.max(until)));
+            self.requested_until = self.requested_until.max(Some(now + lifetime(minutes)));
         }
     }
 
@@ -166,7 +169,8 @@ impl ProtectionState {
             | AgentError::Refused { .. }
             | AgentError::Address(_)
             | AgentError::Standalone(_) => {
-                self.requested_until = self.granted_until;
+                // An earlier one whose answer was lost may have been granted.
+                self.requested_until = self.requested_before;
                 REFUSED
             }
         };
@@ -251,6 +255,22 @@ mod tests {
         assert_eq!(state.next(None, idle + LINGER), ProtectionStep::Request(ProtectionRequest::Release));
         state.granted(ProtectionRequest::Release, idle + LINGER);
         assert_eq!(state.next(None, idle + LINGER), ProtectionStep::Wait);
+    }
+
+    #[test]
+    fn a_protection_whose_answer_was_lost_is_released_although_the_next_request_was_refused() {
+        let (mut state, start) = (ProtectionState::new(TIMING), Instant::now());
+        let refused = AgentError::DeploymentBlocked("planned".to_owned());
+        state.requested(PROTECT, start);
+        state.failed(&refused, start, 0.0);
+        assert!(!state.may_be_protected(start), "nothing was granted");
+        for error in [AgentError::NoAnswer("planned".to_owned()), refused] {
+            state.requested(PROTECT, start);
+            state.failed(&error, start, 0.0);
+        }
+        let idle = start + HOUR;
+        assert_eq!(state.next(None, idle), ProtectionStep::WaitUntil(idle + LINGER));
+        assert_eq!(state.next(None, idle + LINGER), ProtectionStep::Request(ProtectionRequest::Release));
     }
 
     #[test]
