@@ -1,10 +1,17 @@
 //! Calls the handler, ends the call at its time limit or when all leases are lost, and defines observers of calls.
 
-use std::{collections::BTreeMap, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use futures_util::{
     FutureExt as _,
-    future::{BoxFuture, join_all, ready},
+    future::{BoxFuture, CatchUnwind, Either, join_all, ready},
 };
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -12,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{disposition::CallEnd, prepare::HeldMessage};
 use crate::{
     consumer::depth::RedriveView,
-    handler::{AnyHandler, Batch, BatchItem, CallClock, Context, LeaseTime, Placement},
+    handler::{AnyHandler, Batch, BatchItem, CallClock, Context, LeaseTime, Outcomes, Placement},
     message::Message,
     telemetry::{Ending, spans::Trace},
 };
@@ -97,58 +104,71 @@ impl HandlerCaller {
         began: Instant,
         trace: Option<Arc<Trace>>,
     ) -> impl Future<Output = CallEnd> + 'a {
+        let limit = self.limit(began);
         async move {
-            let clock = self.clock();
-            let deadline = match &clock {
-                Some(_) => None,
-                None => self.time_limit.and_then(|limit| began.checked_add(limit)),
-            };
-            let item = |held: &HeldMessage| {
-                let context = self.context_of(held, deadline);
-                let context = context.with_trace(trace.clone()).with_clock(clock.clone());
-                BatchItem { message: held.message.clone(), context }
-            };
-            let Some(batch) = Batch::new(messages.iter().map(item).collect()) else {
-                return CallEnd::Answered(Vec::new());
-            };
             let cancellation = CallCancellation::of(messages);
-            let context = cancellation.context(&batch);
-            let call = AssertUnwindSafe(async { self.handler.call(batch, context).await }).catch_unwind();
-            tokio::pin!(call);
+            let mut answer = match self.start(messages, &cancellation, &limit, trace) {
+                Ok(answer) => answer,
+                Err(end) => return end,
+            };
             // The call is polled first, so that no timer is set for a handler that returns at once.
             let answer = tokio::select! {
                 biased;
-                answer = &mut call => answer,
-                () = passed(deadline, clock.as_deref()) => {
+                answer = &mut answer => Some(answer),
+                () = limit.passes() => {
                     // Cancels the tasks that the handler has spawned, too.
-                    cancellation.cancel();
+                    cancellation.cancel(messages);
                     return CallEnd::TimedOut(self.time_limit.unwrap_or_default());
                 }
-                () = cancellation.fires() => tokio::select! {
-                    biased;
-                    answer = &mut call => answer,
-                    () = self.grace_ended() => return CallEnd::Cancelled,
-                },
+                // In a box: few calls are cancelled, and the others need no room for it.
+                () = cancellation.fires(messages) => Box::pin(self.within_grace(&mut answer)).await,
             };
             match answer {
-                Ok(outcomes) => CallEnd::Answered(outcomes.spread(messages.len())),
-                Err(panic) => CallEnd::Panicked(panic),
+                Some(Ok(outcomes)) => CallEnd::Answered(outcomes.spread(messages.len())),
+                Some(Err(panic)) => CallEnd::Panicked(panic),
+                None => CallEnd::Cancelled,
             }
         }
     }
 
-    /// The clock of a call whose handler starts it.
-    fn clock(&self) -> Option<Arc<CallClock>> {
-        let limit = self.time_limit.filter(|_| self.handler.starts_late())?;
-        Some(Arc::new(CallClock::new(limit)))
+    /// Starts a call, unless the handler panics at once.
+    ///
+    /// No `async fn`: its future would have room for what the handler's future has taken.
+    fn start(
+        &self,
+        messages: &[HeldMessage],
+        cancellation: &CallCancellation,
+        limit: &CallLimit,
+        trace: Option<Arc<Trace>>,
+    ) -> Result<HandlerAnswer<'_>, CallEnd> {
+        let item = |held: &HeldMessage| {
+            let context = self.context_of(held, limit.deadline());
+            let context = context.with_trace(trace.clone()).with_clock(limit.clock());
+            BatchItem { message: held.message.clone(), context }
+        };
+        let Some(batch) = Batch::new(messages.iter().map(item).collect()) else {
+            return Err(CallEnd::Answered(Vec::new()));
+        };
+        let context = cancellation.context(&batch);
+        let answer = panic::catch_unwind(AssertUnwindSafe(|| self.handler.call(batch, context)));
+        Ok(AssertUnwindSafe(answer.map_err(CallEnd::Panicked)?).catch_unwind())
     }
 
-    /// Waits for the end of a cancelled handler's grace.
-    async fn grace_ended(&self) {
+    /// The limit of a call that began at this time.
+    fn limit(&self, began: Instant) -> CallLimit {
+        match self.time_limit {
+            Some(limit) if self.handler.starts_late() => CallLimit::Clock(Arc::new(CallClock::new(limit))),
+            limit => limit.and_then(|limit| began.checked_add(limit)).map_or(CallLimit::None, CallLimit::At),
+        }
+    }
+
+    /// Waits for the answer of a cancelled handler; `None` at the end of its grace.
+    async fn within_grace(&self, answer: &mut HandlerAnswer<'_>) -> Option<thread::Result<Outcomes>> {
         tokio::select! {
             biased;
-            () = sleep(GRACE) => {}
-            () = self.end_of_grace.cancelled() => {}
+            answer = answer => Some(answer),
+            () = sleep(GRACE) => None,
+            () = self.end_of_grace.cancelled() => None,
         }
     }
 
@@ -164,19 +184,55 @@ impl HandlerCaller {
     }
 }
 
-/// Cancels a call when all of its messages have lost their leases.
-struct CallCancellation<'a> {
-    messages: &'a [HeldMessage],
-    call: CancellationToken,
+/// The handler's answer, or its panic.
+type HandlerAnswer<'a> = CatchUnwind<AssertUnwindSafe<BoxFuture<'a, Outcomes>>>;
+
+/// The time limit of a call.
+enum CallLimit {
+    None,
+    At(Instant),
+    /// By a clock that the handler starts.
+    Clock(Arc<CallClock>),
 }
 
-impl<'a> CallCancellation<'a> {
-    fn of(messages: &'a [HeldMessage]) -> Self {
-        let call = match messages {
+impl CallLimit {
+    fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::At(deadline) => Some(*deadline),
+            Self::None | Self::Clock(_) => None,
+        }
+    }
+
+    fn clock(&self) -> Option<Arc<CallClock>> {
+        match self {
+            Self::Clock(clock) => Some(clock.clone()),
+            Self::None | Self::At(_) => None,
+        }
+    }
+
+    /// Waits until the limit has passed.
+    ///
+    /// In a box: a call without a time limit, of which there may be very many, needs no room for a timer.
+    async fn passes(&self) {
+        match self {
+            Self::None => std::future::pending().await,
+            Self::At(deadline) => Box::pin(sleep_until(*deadline)).await,
+            Self::Clock(clock) => {
+                Box::pin(async { sleep_until(clock.deadline().await).await }).await;
+            }
+        }
+    }
+}
+
+/// Cancels a call when all of its messages have lost their leases.
+struct CallCancellation(CancellationToken);
+
+impl CallCancellation {
+    fn of(messages: &[HeldMessage]) -> Self {
+        Self(match messages {
             [only] => only.lease.cancellation().clone(),
             _ => CancellationToken::new(),
-        };
-        Self { messages, call }
+        })
     }
 
     /// The context of the call as a whole.
@@ -187,7 +243,7 @@ impl<'a> CallCancellation<'a> {
         }
         let attempt = batch.iter().map(|item| item.context.attempt).max().unwrap_or(1);
         let contexts = batch.iter().map(|item| item.context.clone()).collect();
-        Context::of_lease(first.queue.clone(), Arc::new(EarliestLease(contexts)), self.call.clone())
+        Context::of_lease(first.queue.clone(), Arc::new(EarliestLease(contexts)), self.0.clone())
             .with_attempt(attempt)
             .with_last_attempt(first.last_attempt)
             .with_deadline(first.deadline)
@@ -199,39 +255,43 @@ impl<'a> CallCancellation<'a> {
     ///
     /// Those behind a lost one of their group are cancelled with it: SQS hands the lost message out although they are held,
     /// and their outcomes no longer count.
-    async fn fires(&self) {
-        match self.messages {
-            [only] => only.lease.cancellation().cancelled().await,
+    fn fires<'a>(&'a self, messages: &'a [HeldMessage]) -> impl Future<Output = ()> + 'a {
+        match messages {
+            [only] => Either::Left(only.lease.cancellation().cancelled()),
             // In a box: a call of one message, of which there may be very many, needs no room for it.
-            _ => Box::pin(self.all_fire()).await,
+            _ => Either::Right(Box::pin(self.all_fire(messages))),
         }
     }
 
-    async fn all_fire(&self) {
-        join_all(self.followed().into_iter().map(async |(held, next)| {
+    async fn all_fire(&self, messages: &[HeldMessage]) {
+        join_all(followed(messages).into_iter().map(async |(held, next)| {
             held.lease.cancellation().cancelled().await;
             next.lease.cancellation().cancel();
         }))
         .await;
-        for held in self.messages {
+        for held in messages {
             held.lease.cancellation().cancelled().await;
         }
-        self.call.cancel();
+        self.0.cancel();
     }
 
-    /// Each message that has another of its group behind it, with the next one.
-    fn followed(&self) -> Vec<(&HeldMessage, &HeldMessage)> {
-        let mut next_of = BTreeMap::new();
-        let with_next = |held: &'a HeldMessage| Some((held, next_of.insert(held.group.as_ref()?, held)?));
-        self.messages.iter().rev().filter_map(with_next).collect()
-    }
-
-    fn cancel(&self) {
-        self.call.cancel();
-        for held in self.messages {
+    fn cancel(&self, messages: &[HeldMessage]) {
+        self.0.cancel();
+        for held in messages {
             held.lease.cancellation().cancel();
         }
     }
+}
+
+/// Each message that has another of its group behind it, with the next one.
+fn followed(messages: &[HeldMessage]) -> Vec<(&HeldMessage, &HeldMessage)> {
+    let mut next_of = BTreeMap::new();
+    let mut followed = Vec::new();
+    for held in messages.iter().rev() {
+        let next = held.group.as_ref().and_then(|group| next_of.insert(group, held));
+        followed.extend(next.map(|next| (held, next)));
+    }
+    followed
 }
 
 /// The lease of a batch, which ends with the first of the leases that are held.
@@ -240,16 +300,5 @@ struct EarliestLease(Vec<Context>);
 impl LeaseTime for EarliestLease {
     fn deadline(&self) -> Option<Instant> {
         self.0.iter().filter_map(Context::lease_deadline).min()
-    }
-}
-
-/// Waits until the time limit has passed, by the clock if there is one; for ever without a limit.
-///
-/// In a box: a call without a time limit, of which there may be very many, needs no room for a timer.
-async fn passed(deadline: Option<Instant>, clock: Option<&CallClock>) {
-    match (clock, deadline) {
-        (Some(clock), _) => Box::pin(async { sleep_until(clock.deadline().await).await }).await,
-        (None, Some(deadline)) => Box::pin(sleep_until(deadline)).await,
-        (None, None) => std::future::pending().await,
     }
 }

@@ -329,35 +329,41 @@ impl Dispatcher {
     }
 
     /// Calls the handler for a batch, and concludes its messages; `None` if no lease of the batch was still held.
-    pub(super) async fn handle(&self, batch: Vec<HeldMessage>) -> Option<EndedCall> {
-        let parts = &self.0.parts;
+    #[expect(clippy::manual_async_fn, reason = "the future of an async fn has room for its arguments twice")]
+    pub(super) fn handle(
+        &self,
+        batch: Vec<HeldMessage>,
+    ) -> impl Future<Output = Option<EndedCall>> + Send + '_ {
         let mut batch = self.without_lost(batch);
-        if batch.is_empty() {
-            return None;
-        }
-        let began = Instant::now();
-        let _guards: Vec<CallGuard> =
-            parts.observers.iter().filter_map(|observer| observer.call_started()).collect();
-        let running = self.note_start(&mut batch, began);
-        let (span, process) = self.span_of(&batch);
-        let trace = process.as_ref().map(|process| process.trace().clone());
-        if let Some(trace) = &trace {
-            for held in &mut batch {
-                held.lease.set_trace(trace.clone());
+        async move {
+            if batch.is_empty() {
+                return None;
             }
+            let parts = &self.0.parts;
+            let began = Instant::now();
+            let _guards: Box<[CallGuard]> =
+                parts.observers.iter().filter_map(|observer| observer.call_started()).collect();
+            let running = self.note_start(&mut batch, began);
+            let (span, process) = self.span_of(&batch);
+            if let Some(process) = &process {
+                for held in &mut batch {
+                    held.lease.set_trace(process.trace().clone());
+                }
+            }
+            let (end, cause) = {
+                let trace = process.as_ref().map(|process| process.trace().clone());
+                let call = pin!(parts.caller.call(&batch, began, trace).instrument(span));
+                with_cause(call).await
+            };
+            drop(running);
+            // What was cut off has its cause by its end.
+            let cause = cause.filter(|_| matches!(end, CallEnd::Answered(_)));
+            let ended_at = Instant::now();
+            let ended = EndedCall { took: ended_at - began, messages: batch.len(), at: ended_at, cause };
+            self.note_response(&end, &batch, &ended);
+            let conclusion = self.conclude(batch, end, &ended, process.as_deref());
+            (conclusion == CallConclusion::Ran).then_some(ended)
         }
-        let (end, cause) = {
-            let call = pin!(parts.caller.call(&batch, began, trace).instrument(span));
-            with_cause(call).await
-        };
-        drop(running);
-        // What was cut off has its cause by its end.
-        let cause = cause.filter(|_| matches!(end, CallEnd::Answered(_)));
-        let ended_at = Instant::now();
-        let ended = EndedCall { took: ended_at - began, messages: batch.len(), at: ended_at, cause };
-        self.note_response(&end, &batch, &ended);
-        let conclusion = self.conclude(batch, end, &ended, process.as_deref());
-        (conclusion == CallConclusion::Ran).then_some(ended)
     }
 
     /// Lets the breaker know how a call ended.

@@ -22,13 +22,16 @@ impl Slot {
     }
 
     /// Runs one call after another while messages wait.
-    pub(super) async fn run(mut self, batch: Vec<HeldMessage>) {
+    #[expect(clippy::manual_async_fn, reason = "the future of an async fn has room for its arguments twice")]
+    pub(super) fn run(mut self, batch: Vec<HeldMessage>) -> impl Future<Output = ()> + Send + 'static {
         let mut next = Some(batch);
-        while let Some(batch) = next {
-            let ended = self.dispatcher.handle(batch).await;
-            next = self.next_batch(ended);
-            // Lets other tasks run even if no handler ever waits.
-            tokio::task::consume_budget().await;
+        async move {
+            while let Some(batch) = next.take() {
+                let ended = self.dispatcher.handle(batch).await;
+                next = self.next_batch(ended);
+                // Lets other tasks run even if no handler ever waits.
+                tokio::task::consume_budget().await;
+            }
         }
     }
 
@@ -72,6 +75,7 @@ mod tests {
     #[test]
     fn a_call_in_flight_takes_little_memory() {
         let bytes = size(|slot: Slot| slot.run(Vec::new()));
-        assert!(bytes <= 920, "{bytes}");
+        // With what tokio adds, the task takes 640 bytes, a multiple of 128.
+        assert!(bytes <= 520, "{bytes}");
     }
 }

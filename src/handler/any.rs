@@ -289,18 +289,18 @@ impl AnyHandler {
     }
 }
 
-/// Handles the message of a batch of one.
-pub(super) async fn handle_single<F>(
+/// Handles the message of a batch of one; the future, of which there may be very many, has no room for the batch.
+pub(super) fn handle_single<'a, F>(
     batch: Batch,
     handle: impl FnOnce(Arc<Message>, Context) -> F,
-) -> Outcomes
+) -> BoxFuture<'a, Outcomes>
 where
-    F: Future<Output = Outcome>,
+    F: Future<Output = Outcome> + Send + 'a,
 {
-    let Some(BatchItem { message, context }) = batch.into_iter().next() else {
-        return Outcomes::Each(Vec::new());
-    };
-    Outcomes::All(handle(message, context).await)
+    match batch.into_iter().next() {
+        Some(BatchItem { message, context }) => handle(message, context).map(Outcomes::All).boxed(),
+        None => future::ready(Outcomes::Each(Vec::new())).boxed(),
+    }
 }
 
 /// A user's [`Handler`], called with batches of one.
@@ -308,7 +308,7 @@ struct Single<H>(H);
 
 impl<H: Handler> ErasedHandler for Single<H> {
     fn call(&self, batch: Batch, _: Context) -> BoxFuture<'_, Outcomes> {
-        Box::pin(handle_single(batch, |message, context| self.0.handle(message, context)))
+        handle_single(batch, |message, context| self.0.handle(message, context))
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Unavailable>> {

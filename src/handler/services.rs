@@ -211,7 +211,7 @@ where
     S: Service<Call, Response: IntoOutcome, Error: Display, Future: Send> + Clone + Send + 'static,
 {
     fn call(&self, batch: Batch, _: Context) -> BoxFuture<'_, Outcomes> {
-        Box::pin(handle_single(batch, |message, context| self.handle(message, context)))
+        handle_single(batch, |message, context| self.handle(message, context))
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {

@@ -342,7 +342,7 @@ impl<'a> Model<'a> {
     }
 
     /// True if a call in this time, which names the message, has a fault.
-    fn has_faulty_call(&self, received: Received, from: Duration, to: Duration) -> bool {
+    pub(super) fn has_faulty_call(&self, received: Received, from: Duration, to: Duration) -> bool {
         let calls = self.calls_of.get(&received.number).into_iter().flatten();
         calls.map(|call| &self.calls[call]).any(|call| {
             let ended = call.answered.map_or(Duration::MAX, |(at, _)| at);

@@ -36,7 +36,8 @@ pub(crate) struct LeaseTerms {
 #[derive(Debug)]
 pub(super) struct Ledger {
     terms: LeaseTerms,
-    entries: FxHashMap<LeaseId, LedgerEntry>,
+    /// In boxes: a map that grows has all of its places twice for a while.
+    entries: FxHashMap<LeaseId, Box<LedgerEntry>>,
     by_message: FxHashMap<MessageId, LeaseId>,
     /// The next time to check each lease: to extend it, or to find it lost.
     agenda: BTreeSet<(Instant, LeaseId)>,
@@ -232,7 +233,7 @@ impl Ledger {
         };
         self.agenda.insert((check_at, lease));
         self.by_message.insert(received.id.clone(), lease);
-        self.entries.insert(lease, entry);
+        self.entries.insert(lease, Box::new(entry));
         GrantedLease { lease, cancellation, deadline }
     }
 
@@ -279,7 +280,7 @@ impl Ledger {
     }
 
     fn held(&self, lease: LeaseId, now: Instant) -> Option<&LedgerEntry> {
-        self.entries.get(&lease).filter(|entry| entry.is_held(now))
+        self.entries.get(&lease).map(Box::as_ref).filter(|entry| entry.is_held(now))
     }
 
     /// The deadlines of a lease; `None` when it is lost.
@@ -418,7 +419,7 @@ impl Ledger {
         let is_current = |entry: &&mut LedgerEntry| {
             entry.state == LeaseState::Extending && entry.receipt == extension.receipt
         };
-        self.entries.get_mut(&extension.lease).filter(is_current)
+        self.entries.get_mut(&extension.lease).map(Box::as_mut).filter(is_current)
     }
 
     /// Applies an extension that was sent at `sent` and granted.

@@ -257,7 +257,7 @@ impl From<HttpHandler> for AnyHandler {
 
 impl ErasedHandler for HttpHandler {
     fn call(&self, batch: Batch, _: Context) -> BoxFuture<'_, Outcomes> {
-        Box::pin(handle_single(batch, |message, context| self.handle(message, context)))
+        handle_single(batch, |message, context| self.handle(message, context))
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Unavailable>> {

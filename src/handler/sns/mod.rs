@@ -133,7 +133,7 @@ impl From<SnsHandler> for AnyHandler {
 
 impl ErasedHandler for SnsHandler {
     fn call(&self, batch: Batch, _: Context) -> BoxFuture<'_, Outcomes> {
-        Box::pin(handle_single(batch, |message, context| self.handle(message, context)))
+        handle_single(batch, |message, context| self.handle(message, context))
     }
 
     /// Checks that the topic exists; there is no such check for SMS.

@@ -114,7 +114,7 @@ fn is_pausing(model: &Model<'_>, hold: &Hold, end: Duration) -> bool {
         .any(|run| run.end() <= end && run.end() + secs(60) >= hold.taken)
 }
 
-/// True if a message of its group failed, was lost or came twice at some time of this hold.
+/// True if a message of its group failed, was lost or came twice at some time of this hold, or is not known to be deleted.
 fn is_behind_in_group(model: &Model<'_>, received: Received, hold: &Hold, end: Duration) -> bool {
     if !model.world().queue.fifo {
         return false;
@@ -127,7 +127,10 @@ fn is_behind_in_group(model: &Model<'_>, received: Received, hold: &Hold, end: D
     let is_disturbed = model.holds.iter().any(|(other, other_hold)| {
         let is_of_group = model.group(other.number) == group && other.number < received.number;
         let is_within = other_hold.taken <= end && other_hold.end() >= hold.taken;
-        is_of_group && is_within && model.is_touched(*other, other_hold.taken, end.min(other_hold.end()))
+        let is_touched = || model.is_touched(*other, other_hold.taken, end.min(other_hold.end()));
+        // The store may have deleted it, and the worker has no answer.
+        let is_undecided = || model.has_faulty_call(*other, hold.taken, end);
+        is_of_group && (is_within && is_touched() || is_undecided())
     });
     has_failed || is_disturbed
 }
