@@ -4,7 +4,11 @@ use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{disposition::CallEnd, settings::BreakerSettings, start_limit::StartLimit};
+use super::{
+    disposition::{CallEnd, KeptFor},
+    settings::BreakerSettings,
+    start_limit::StartLimit,
+};
 use crate::{
     backoff::{Backoff, Jitter},
     duration::Span,
@@ -134,13 +138,27 @@ enum OpenCause {
 /// A message that is kept because of its handler.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KeptMessage {
-    /// The time at which it was first kept.
-    pub(super) since: Instant,
-    /// The calls after which it was kept.
-    pub(super) calls: u32,
+    /// The time at which it was first kept for this cause.
+    since: Instant,
+    /// The calls after which it was kept since then.
+    calls: u32,
+    kept_for: KeptFor,
 }
 
 impl KeptMessage {
+    /// A message that is kept again, or for the first time; another cause counts anew.
+    pub(super) fn again(before: Option<&Self>, kept_for: KeptFor, now: Instant) -> Self {
+        match before.filter(|before| before.kept_for == kept_for) {
+            Some(before) => Self { calls: before.calls + 1, ..*before },
+            None => Self { since: now, calls: 1, kept_for },
+        }
+    }
+
+    /// True if it was kept at this time or before.
+    pub(super) fn is_kept_since(self, latest: Instant) -> bool {
+        self.since <= latest
+    }
+
     /// True if it was kept for this time, and for enough calls to tell by them that it may be the cause of their failures.
     fn is_kept_for(self, time: Duration, now: Instant) -> bool {
         self.calls >= CALLS_TO_LET_GO && self.since + time <= now
@@ -368,12 +386,12 @@ impl Breaker {
         let Some(opening) = &self.opening else {
             // A message that fails again although others found the handler since then is the cause itself; one that did not
             // reach the handler may be so by chance. Without others, nothing but the time tells.
-            let is_cause = kept.is_some_and(|kept| self.available_at >= Some(kept.since));
-            return match is_cause {
+            let cause = kept.filter(|kept| self.available_at >= Some(kept.since)).map(|kept| kept.kept_for);
+            return match cause {
                 _ if is_kept_for_long => KeptFailures::None,
-                true if is_kept_for(LONGEST_UNREACHED) => KeptFailures::None,
-                true => KeptFailures::UnreachedAtLastAttempt,
-                false => KeptFailures::UnavailableAtLastAttempt,
+                Some(_) if is_kept_for(LONGEST_UNREACHED) => KeptFailures::None,
+                Some(KeptFor::Handler) => KeptFailures::UnreachedAtLastAttempt,
+                _ => KeptFailures::UnavailableAtLastAttempt,
             };
         };
         match opening.cause {
@@ -487,6 +505,11 @@ mod tests {
         });
     }
 
+    /// A message that was kept after so many calls.
+    fn kept_since(since: Instant, calls: u32, kept_for: KeptFor) -> KeptMessage {
+        KeptMessage { since, calls, kept_for }
+    }
+
     fn opened(now: Instant) -> Breaker {
         let mut breaker = breaker();
         for message in ["a", "b", "c"] {
@@ -588,7 +611,7 @@ mod tests {
         let now = Instant::now();
         let later = now + LONGEST_SUSPECTED;
         let kept = |breaker: &Breaker, since: Option<Instant>, now| {
-            let kept = since.map(|since| KeptMessage { since, calls: CALLS_TO_LET_GO });
+            let kept = since.map(|since| kept_since(since, CALLS_TO_LET_GO, KeptFor::Handler));
             breaker.kept_failures(&MessageId::new("a"), kept, now)
         };
         assert_eq!(kept(&breaker(), None, now), KeptFailures::UnavailableAtLastAttempt);
@@ -605,13 +628,15 @@ mod tests {
         let let_go = now + LONGEST_UNREACHED;
         assert_eq!(kept(&closed, Some(now), let_go - SECOND), KeptFailures::UnreachedAtLastAttempt);
         assert_eq!(kept(&closed, Some(now), let_go), KeptFailures::None);
-        let by_chance = Some(KeptMessage { since: now, calls: CALLS_TO_LET_GO - 1 });
-        let failures = closed.kept_failures(&MessageId::new("a"), by_chance, later);
-        assert_eq!(
-            failures,
-            KeptFailures::UnreachedAtLastAttempt,
-            "the handler was away for most of that time"
-        );
+        let by_chance = kept_since(now, CALLS_TO_LET_GO - 1, KeptFor::Handler);
+        let failures = closed.kept_failures(&MessageId::new("a"), Some(by_chance), later);
+        assert_eq!(failures, KeptFailures::UnreachedAtLastAttempt, "as the handler was away for most of it");
+        let unreached = kept_since(now, 1, KeptFor::HandlerDown);
+        let failures = closed.kept_failures(&MessageId::new("a"), Some(unreached), now + SECOND * 2);
+        assert_eq!(failures, KeptFailures::UnavailableAtLastAttempt, "it never found it unavailable");
+        let unavailable = KeptMessage::again(Some(&unreached), KeptFor::Handler, now + SECOND * 2);
+        let failures = closed.kept_failures(&MessageId::new("a"), Some(unavailable), later);
+        assert_eq!(failures, KeptFailures::UnavailableAtLastAttempt, "no other one found it since then");
         let mut breaker = opened(now);
         assert_eq!(kept(&breaker, Some(now), later), KeptFailures::UnavailableUnlessCrashed);
         for _ in 0..9 {

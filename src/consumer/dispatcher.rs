@@ -244,7 +244,7 @@ impl Dispatcher {
         let may_go = |held: &HeldMessage| match kept {
             _ if rules.is_last_attempt(held.message.receive_count) => false,
             KeptForLong::All => true,
-            KeptForLong::Since(latest) => held.kept.as_ref().is_some_and(|kept| kept.since <= latest),
+            KeptForLong::Since(latest) => held.kept.as_ref().is_some_and(|kept| kept.is_kept_since(latest)),
         };
         let delay = PAUSE_DELAY.random_delay(1);
         let waiting = self.state().take_waiting_if(may_go, delay);
@@ -256,8 +256,8 @@ impl Dispatcher {
         let (now, mut turns) = (Instant::now(), Vec::new());
         let mut weighed = Vec::with_capacity(kept.len());
         for (mut held, conclusion) in kept {
-            if matches!(conclusion.kept_for(), Some(KeptFor::Handler | KeptFor::HandlerDown)) {
-                held.kept.get_or_insert_with(|| Box::new(KeptMessage { since: now, calls: 0 })).calls += 1;
+            if let Some(kept_for @ (KeptFor::Handler | KeptFor::HandlerDown)) = conclusion.kept_for() {
+                held.kept = Some(Box::new(KeptMessage::again(held.kept.as_deref(), kept_for, now)));
             }
             held.waiting = Some(self.0.parts.running.wait(held.received));
             turns.append(&mut held.lease.take_dependents());
