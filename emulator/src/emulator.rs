@@ -99,20 +99,28 @@ impl Emulator {
 
     /// Creates a queue whose messages move to a DLQ after this many receives; returns the name of the DLQ.
     ///
+    /// A queue that is there, as another's DLQ or otherwise, keeps its other attributes.
     /// The DLQ of `orders` or of `orders-queue` is `orders-dlq`, that of `orders.fifo` is `orders-dlq.fifo`. No two queues
     /// share one: where the name is that of another queue's DLQ, the second is `orders-queue-dlq`. It keeps messages for 14
     /// days.
     pub fn create_queue_with_dlq(&self, name: &str, max_receives: NonZeroU32) -> Result<String, SqsApiError> {
         let dlq = self.own_dlq(name);
-        let mut attributes = attributes_by_name(&dlq);
-        attributes.insert("MessageRetentionPeriod".to_owned(), "1209600".to_owned());
-        self.sqs().create_queue(&dlq, &attributes, &StringMap::new())?;
+        self.put_queue(&dlq, ("MessageRetentionPeriod", "1209600".to_owned()))?;
         let arn = self.sqs().arn(&dlq)?;
         let policy = serde_json::json!({ "deadLetterTargetArn": arn, "maxReceiveCount": max_receives });
-        let mut attributes = attributes_by_name(name);
-        attributes.insert("RedrivePolicy".to_owned(), policy.to_string());
-        self.sqs().create_queue(name, &attributes, &StringMap::new())?;
+        self.put_queue(name, ("RedrivePolicy", policy.to_string()))?;
         Ok(dlq)
+    }
+
+    /// Creates a queue with an attribute, or sets the attribute of a queue that is there.
+    fn put_queue(&self, name: &str, (attribute, value): (&str, String)) -> Result<(), SqsApiError> {
+        let set = (attribute.to_owned(), value);
+        if self.sqs().arn(name).is_ok() {
+            return self.sqs().set_attributes(name, &StringMap::from([set]));
+        }
+        let mut attributes = attributes_by_name(name);
+        attributes.extend([set]);
+        self.sqs().create_queue(name, &attributes, &StringMap::new())
     }
 
     /// The DLQ that a queue has already, or else the first of its names that is no other queue's DLQ.
@@ -398,6 +406,21 @@ mod tests {
                 ("mails-queue.fifo", "mails-queue-dlq.fifo"),
             ] {
                 assert_eq!(emulator.create_queue_with_dlq(queue, max_receives).unwrap(), dlq);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_queue_that_is_another_ones_dlq_gets_a_dlq_of_its_own() {
+        let max_receives = NonZeroU32::new(3).unwrap();
+        for order in [["orders", "orders-dlq"], ["orders-dlq", "orders"]] {
+            let emulator = Emulator::start().await.unwrap();
+            for name in order {
+                emulator.create_queue_with_dlq(name, max_receives).unwrap();
+            }
+            for (name, dlq) in [("orders", "orders-dlq"), ("orders-dlq", "orders-dlq-dlq")] {
+                let redrive = emulator.sqs().snapshot(name).unwrap().redrive.unwrap();
+                assert_eq!(redrive.dead_letter_arn, emulator.sqs().arn(dlq).unwrap());
             }
         }
     }

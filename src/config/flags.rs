@@ -7,7 +7,10 @@ use super::{
     unknown_keys::nearest,
 };
 use crate::{
-    queue::{name_at, sqs::QueueAddress},
+    queue::{
+        name_at,
+        sqs::{QueueAddress, is_without_scheme},
+    },
     settings::{Key, Problem},
 };
 
@@ -154,7 +157,7 @@ fn set_handler(
     ((flag, kind, locations), text): (HandlerFlag, &str),
 ) -> Option<Problem> {
     layer.set(&handler.child("kind"), &kind.into(), &of_flag(flag));
-    let is_address = text.contains("://") || texts::is_without_scheme(text);
+    let is_address = text.contains("://") || is_without_scheme(text);
     let location = match locations {
         [command, url, ..] if *command == "command" && is_address => url,
         [first, ..] => first,

@@ -30,6 +30,5 @@ pub(crate) use self::{
     },
     schema::schema,
     settings::{QueueSettings, Settings},
-    texts::is_without_scheme,
     unknown_keys::nearest,
 };

@@ -3,7 +3,7 @@
 use config::{Value, ValueKind};
 
 use super::layers::{Layer, origin_of};
-use crate::settings::Key;
+use crate::{queue::sqs::is_without_scheme, settings::Key};
 
 /// Completes the URLs of handlers and endpoints in a layer.
 pub(super) fn complete_addresses(layer: &mut Layer) {
@@ -25,17 +25,6 @@ fn completed(key: Key, value: &Value) -> Option<(Key, Value)> {
         let value = Value::new(Some(&origin_of(value)), ValueKind::String(whole));
         (key, value)
     })
-}
-
-/// True for a host with a port, and perhaps a path.
-pub(crate) fn is_without_scheme(text: &str) -> bool {
-    let authority = text.split('/').next().unwrap_or_default();
-    let Some((host, port)) = authority.rsplit_once(':') else { return false };
-    let is_name = |host: &str| {
-        !host.is_empty() && host.chars().all(|one| one.is_ascii_alphanumeric() || "-._".contains(one))
-    };
-    let is_ipv6 = host.starts_with('[') && host.ends_with(']');
-    (is_name(host) || is_ipv6) && !port.is_empty() && port.chars().all(|digit| digit.is_ascii_digit())
 }
 
 /// The characters for which a shell is needed, unless they are quoted.
@@ -94,24 +83,6 @@ fn push_until(word: &mut String, rest: &mut std::str::Chars<'_>, quote: char) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_host_with_a_port_is_an_address_of_http() {
-        for text in ["127.0.0.1:8080", "localhost:80/path?a=b:1", "[::1]:9", "my_host.internal:1"] {
-            assert!(is_without_scheme(text), "{text}");
-        }
-        for text in [
-            "http://h:1",
-            "localhost",
-            "orders",
-            "arn:aws:sqs:eu-west-1:1:orders",
-            ":80",
-            "h:x",
-            "user:p@h:1",
-        ] {
-            assert!(!is_without_scheme(text), "{text}");
-        }
-    }
 
     #[test]
     fn only_handlers_and_endpoints_are_completed_and_keep_their_origin() {

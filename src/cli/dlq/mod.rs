@@ -75,8 +75,8 @@ fn interruptible() -> Result<Stop, Failure> {
 
 /// The failure of a call to SQS.
 fn unavailable(error: &QueueError) -> Failure {
-    Failure::new(Exit::Unavailable, error.to_string())
-        .hint("check the queue, its region, the credentials and the network")
+    let hint = error.hint().unwrap_or("check the queue, its region, the credentials and the network");
+    Failure::new(Exit::Unavailable, error.to_string()).hint(hint)
 }
 
 /// The end of a visit as the result of the command, after a line about it on standard error.

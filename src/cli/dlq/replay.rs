@@ -11,12 +11,13 @@ use super::{
 };
 use crate::{
     cli::output::{self, Exit, Failure},
-    config::{self, QueueSettings, is_without_scheme},
+    config::{self, QueueSettings},
     dead_letters,
     handler::{
         self, AnyHandler, Outcome,
         http::{HttpHandler, Settings as HttpSettings},
     },
+    queue::sqs::is_without_scheme,
     settings::hide,
     stop::Stop,
     telemetry::logs::one_line,

@@ -41,7 +41,7 @@ pub(crate) enum NotAnAddress {
 }
 
 impl QueueAddress {
-    /// Reads a URL, an ARN, a name, or a name with its account as `123456789012/orders`.
+    /// Reads a URL, also one without its scheme, an ARN, a name, or a name with its account as `123456789012/orders`.
     pub(crate) fn parse(text: &str) -> Result<Self, NotAnAddress> {
         if text.is_empty() {
             return Err(NotAnAddress::Empty);
@@ -53,6 +53,9 @@ impl QueueAddress {
         if text.contains("://") {
             let url = Url::parse(text)?;
             return if is_console(&url) { Err(NotAnAddress::Console) } else { Ok(Self::Url(url)) };
+        }
+        if let Some(scheme) = missing_scheme(text) {
+            return Self::parse(&format!("{scheme}://{text}"));
         }
         let account = text.split_once('/').filter(|(account, _)| is_account(account));
         Ok(Self::Name(match account {
@@ -132,6 +135,26 @@ fn account_in(url: &Url) -> Option<&str> {
     url.path().trim_matches('/').rsplit('/').nth(1).filter(|text| is_account(text))
 }
 
+/// The scheme that a URL lacks: of a host with a port, or of a host of AWS with a path.
+fn missing_scheme(text: &str) -> Option<&'static str> {
+    let (host, _) = text.split_once('/')?;
+    if aws::sqs_host(host).is_some() {
+        return Some("https");
+    }
+    is_without_scheme(text).then_some("http")
+}
+
+/// True for a host with a port, and perhaps a path.
+pub(crate) fn is_without_scheme(text: &str) -> bool {
+    let authority = text.split('/').next().unwrap_or_default();
+    let Some((host, port)) = authority.rsplit_once(':') else { return false };
+    let is_name = |host: &str| {
+        !host.is_empty() && host.chars().all(|one| one.is_ascii_alphanumeric() || "-._".contains(one))
+    };
+    let is_ipv6 = host.starts_with('[') && host.ends_with(']');
+    (is_name(host) || is_ipv6) && !port.is_empty() && port.chars().all(|digit| digit.is_ascii_digit())
+}
+
 /// True for the number of an account.
 fn is_account(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
@@ -170,6 +193,35 @@ mod tests {
             );
             assert_eq!(address.queue_name(), "orders");
         }
+    }
+
+    #[test]
+    fn a_host_with_a_port_is_an_address_of_http() {
+        for text in ["127.0.0.1:8080", "localhost:80/path?a=b:1", "[::1]:9", "my_host.internal:1"] {
+            assert!(is_without_scheme(text), "{text}");
+        }
+        for text in [
+            "http://h:1",
+            "localhost",
+            "orders",
+            "arn:aws:sqs:eu-west-1:1:orders",
+            ":80",
+            "h:x",
+            "user:p@h:1",
+        ] {
+            assert!(!is_without_scheme(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_url_without_its_scheme_is_a_url() {
+        for (text, url) in [
+            ("127.0.0.1:9324/000000000000/orders", "http://127.0.0.1:9324/000000000000/orders"),
+            ("sqs.eu-west-1.amazonaws.com/1/orders", "https://sqs.eu-west-1.amazonaws.com/1/orders"),
+        ] {
+            assert_eq!(address(text), address(url));
+        }
+        assert_eq!(address("123456789012/orders").queue_name(), "orders");
     }
 
     #[test]

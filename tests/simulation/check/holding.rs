@@ -128,9 +128,10 @@ fn is_behind_in_group(model: &Model<'_>, received: Received, hold: &Hold, end: D
         let is_of_group = model.group(other.number) == group && other.number < received.number;
         let is_within = other_hold.taken <= end && other_hold.end() >= hold.taken;
         let is_touched = || model.is_touched(*other, other_hold.taken, end.min(other_hold.end()));
-        // The store may have deleted it, and the worker has no answer.
-        let is_undecided = || model.has_faulty_call(*other, hold.taken, end);
-        is_of_group && (is_within && is_touched() || is_undecided())
+        // The store has deleted it, and the worker has no answer.
+        let is_undecided =
+            |deleted| other_hold.worker == hold.worker && model.has_faulty_call(*other, deleted, end);
+        is_of_group && (is_within && is_touched() || other_hold.deleted.is_some_and(is_undecided))
     });
     has_failed || is_disturbed
 }

@@ -5,6 +5,7 @@
 mod line;
 mod messages;
 mod notices;
+mod repeats;
 
 use std::{
     sync::{

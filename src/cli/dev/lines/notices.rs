@@ -2,7 +2,8 @@
 
 use std::{
     fmt::{self, Write as _},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Instant,
 };
 
 use tracing::{
@@ -13,6 +14,7 @@ use tracing::{
 use super::{
     Printer,
     line::{DevLine, Mark},
+    repeats::RecentOutput,
 };
 use crate::telemetry::logs::ShowEvent;
 
@@ -35,12 +37,15 @@ const LEFT_OUT: [&str; 1] = ["no message has been done since the start"];
 ///
 /// The printer comes later than the log, which is started before any runtime.
 #[derive(Clone, Default)]
-pub(in crate::cli::dev) struct Notices(Arc<OnceLock<Printer>>);
+pub(in crate::cli::dev) struct Notices {
+    printer: Arc<OnceLock<Printer>>,
+    recent: Arc<Mutex<RecentOutput>>,
+}
 
 impl Notices {
     /// Prints by this printer from now on.
     pub(in crate::cli::dev) fn print_by(&self, printer: &Printer) {
-        self.0.get_or_init(|| printer.clone());
+        self.printer.get_or_init(|| printer.clone());
     }
 
     /// Shows the events of the log.
@@ -50,12 +55,23 @@ impl Notices {
     }
 
     fn show(&self, event: &Event<'_>) {
-        let Some(printer) = self.0.get() else { return };
+        let Some(printer) = self.printer.get() else { return };
         let mut fields = NoticeFields::default();
         event.record(&mut fields);
+        if fields.is_output_beside_messages() && self.is_repeated(&fields) {
+            return;
+        }
         for line in fields.lines(*event.metadata().level()) {
             printer.print(line);
         }
+    }
+}
+
+impl Notices {
+    /// True if another process of the queue wrote the same just now: the processes of a function start together.
+    fn is_repeated(&self, fields: &NoticeFields) -> bool {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.is_repeated(&fields.queue, &fields.process, &fields.line, Instant::now())
     }
 }
 
@@ -65,6 +81,8 @@ struct NoticeFields {
     message: String,
     queue: String,
     message_id: Option<String>,
+    /// The process that wrote the line, if there may be several.
+    process: String,
     /// The line of a handler's output.
     line: String,
     /// The other fields, each with its name.
@@ -72,6 +90,11 @@ struct NoticeFields {
 }
 
 impl NoticeFields {
+    /// True for what a process writes while it starts or ends.
+    fn is_output_beside_messages(&self) -> bool {
+        OUTPUTS.contains(&&*self.message) && self.message_id.is_none() && !self.process.is_empty()
+    }
+
     /// A line of output is several where Lambda's runtime for Python has put a carriage return between them.
     fn lines(self, level: Level) -> Vec<DevLine> {
         if !OUTPUTS.contains(&&*self.message) {
@@ -108,6 +131,9 @@ impl Visit for NoticeFields {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "process" {
+            self.process = format!("{value:?}");
+        }
         // Writing into a String cannot fail.
         let _infallible = match field.name() {
             "message" => write!(self.message, "{value:?}"),
