@@ -39,6 +39,11 @@ impl Settings {
         }
     }
 
+    /// True if it is a Lambda function whose program the worker starts.
+    pub(crate) fn hosts_function(&self) -> bool {
+        matches!(self, Self::Lambda(settings) if !settings.command.is_empty())
+    }
+
     /// The kind, whose name is in the configuration file and in the copies of rejected messages.
     pub(crate) fn kind(&self) -> HandlerKind {
         match self {

@@ -106,7 +106,7 @@ async fn wrong_queues(sqs: &Sqs) {
     sqs.send(&dlq, "dead").await;
     let fifo = [policy(sqs, "dlq.fifo", 3).await, (Name::FifoQueue, "true".to_owned())];
     sqs.queue("grouped.fifo", &fifo).await;
-    for name in ["ungrouped", "notified", "onward", "down", "absent-program"] {
+    for name in ["ungrouped", "notified", "onward", "down", "absent-program", "broken-function"] {
         sqs.queue(name, std::slice::from_ref(&good)).await;
     }
 }
@@ -136,6 +136,7 @@ fn wrong_sections(endpoint: &str, handler: &str, topic: &str) -> String {
         ("onward", format!("{{ kind = \"sns\", topic_arn = \"{topic}\" }}")),
         ("down", "{ kind = \"http\", url = \"http://127.0.0.1:9/\" }".to_owned()),
         ("absent-program", "{ kind = \"exec\", command = [\"/no/such/program\"] }".to_owned()),
+        ("broken-function", "{ kind = \"lambda\", command = [\"sh\", \"-c\", \"exit 1\"] }".to_owned()),
     ] {
         let url = format!("{endpoint}/000000000000/{name}");
         let section = format!("[queues.{name}]\nurl = \"{url}\"\nhandler = {handler}\n");
@@ -163,9 +164,11 @@ async fn every_misconfigured_queue_is_found_with_the_reason() {
         ("onward", "topic-fifo"),
         ("down", "handler-unreachable"),
         ("absent-program", "handler-unreachable"),
+        ("broken-function", "handler-unreachable"),
     ] {
         assert_eq!(checked.faults(queue), [code], "{}", checked.report);
     }
+    assert!(checked.report.to_string().contains("install what it imports"), "{}", checked.report);
     for (queue, code) in [
         ("hasty", "queue-visibility"),
         ("keyed", "kms-unproven"),

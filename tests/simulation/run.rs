@@ -75,7 +75,7 @@ impl Simulation {
     }
 
     async fn run(mut self) -> Record {
-        self.send_messages();
+        let sent = self.send_messages();
         for slot in 0..self.slots.len() {
             self.start(slot);
         }
@@ -89,6 +89,7 @@ impl Simulation {
         for (_, slot) in std::mem::take(&mut self.starts) {
             self.start(slot);
         }
+        sent.await.unwrap();
         self.emptied().await;
         for slot in 0..self.slots.len() {
             self.drain(slot).await;
@@ -178,7 +179,8 @@ impl Simulation {
         true
     }
 
-    fn send_messages(&self) {
+    /// Sends each message at its time.
+    fn send_messages(&self) -> JoinHandle<()> {
         let world = &self.sky.world;
         let mut later = Vec::new();
         for (number, message) in world.messages.iter().enumerate() {
@@ -207,7 +209,7 @@ impl Simulation {
                 sleep_until(recorder.at(at)).await;
                 account.send(name, message).unwrap();
             }
-        });
+        })
     }
 
     /// Waits until the queue is empty, or no longer.

@@ -147,7 +147,8 @@ impl Session<'_> {
         let file = config.file.as_ref().map(|file| file.display().to_string());
         let settings = dev.adjusted(config.settings.clone());
         let style = style_of(&settings);
-        let starting = DevServers::start(settings, dev.sqs_listen, dev.api_listen, dev.hosts.clone());
+        let hosts = dev.hosts.clone();
+        let starting = DevServers::start(settings, dev.sqs_listen, dev.api_listen, hosts, notices.clone());
         let servers = Box::pin(starting).await?;
         output::print(&welcome(&servers, file.as_deref(), &config.overrides))?;
         let printing = Printer::start(style);

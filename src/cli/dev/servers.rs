@@ -13,7 +13,9 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
     ingest::{self, IngestTarget, IngestTargets},
-    internal_error, show,
+    internal_error,
+    lines::Notices,
+    show,
 };
 use crate::{
     cli::{
@@ -73,8 +75,9 @@ impl DevServers {
         sqs: SocketAddr,
         api: SocketAddr,
         hosts: Vec<String>,
+        notices: Notices,
     ) -> Result<Self, Failure> {
-        let builder = Emulator::builder().address(sqs).on_publish(|message| show(message));
+        let builder = Emulator::builder().address(sqs).on_publish(move |message| notices.published(message));
         let emulator = hosts.iter().fold(builder, EmulatorBuilder::allow_host).start().await;
         let emulator = emulator.map_err(|error| {
             Failure::new(Exit::Unavailable, error.to_string())

@@ -147,6 +147,9 @@ const PROBE_LIMIT: Duration = Duration::from_secs(30);
 /// The time limit of ending the processes started for it.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
+/// The fix of a function whose program does not start.
+const UNSTARTED_FUNCTION: &str = "correct the program or its command, or install what it imports; the worker would start it again and receive nothing";
+
 /// Checks the handler of a queue; the configuration's rules find a queue without one.
 async fn check_handler(name: &str, queue: &QueueSettings, settings: &Settings) -> Vec<Finding> {
     let handler = match from_settings::handler_of(name, queue, &settings.aws) {
@@ -159,7 +162,11 @@ async fn check_handler(name: &str, queue: &QueueSettings, settings: &Settings) -
     let closed = AssertUnwindSafe(handler.close()).catch_unwind();
     // Anything that it leaves running ends with this process.
     drop(tokio::time::timeout(CLOSE_LIMIT, closed).await);
-    let unreachable = answer.err().map(|reason| Finding::of(name, Code::HandlerUnreachable, reason));
+    let hosts_function = queue.handlers().any(handler::Settings::hosts_function);
+    let unreachable = answer.err().map(|reason| Finding {
+        fix: hosts_function.then(|| UNSTARTED_FUNCTION.to_owned()),
+        ..Finding::of(name, Code::HandlerUnreachable, reason)
+    });
     unreachable.into_iter().chain(doubt.map(|doubt| Finding::of(name, Code::HandlerAnswer, doubt))).collect()
 }
 

@@ -1,6 +1,6 @@
 //! Promises 14 and 15: neither an outage of the handler nor a shortage of resources carries messages into the DLQ.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::tests::simulation::{
     model::{Model, Run},
@@ -43,9 +43,11 @@ pub(super) fn an_outage_spends_few_receives(model: &Model<'_>) -> Vec<String> {
     let mut spent: BTreeMap<usize, Vec<Received>> = BTreeMap::new();
     for (received, hold) in &model.holds {
         let Some(run) = last_run(model, *received) else { continue };
-        // A stop gives back what waits.
+        // A stop gives back what waits, as does a handler that is down.
         let stops = model.lives[&hold.worker].stops();
-        let is_spent = hold.give_back_sent.is_some_and(|at| at >= run.end() && at < stops);
+        let is_spent = hold
+            .give_back_sent
+            .is_some_and(|at| at >= run.end() && at < stops && !was_down(model, hold.worker, run.end(), at));
         if run.is_over_with(RunEnd::Unavailable) && is_spent && run.worker == hold.worker {
             spent.entry(run.worker).or_default().push(*received);
         }
@@ -67,6 +69,12 @@ pub(super) fn an_outage_spends_few_receives(model: &Model<'_>) -> Vec<String> {
 /// True if a message's body cannot be read: its failures show, in the middle of an outage, that the handler is there.
 fn has_bad_bodies(model: &Model<'_>) -> bool {
     model.world().messages.iter().any(|message| message.failure == FailureMode::BadBody)
+}
+
+/// True if a call of the worker found the handler down at this time.
+fn was_down(model: &Model<'_>, worker: usize, from: Duration, to: Duration) -> bool {
+    let is_down = |run: &&Run| run.worker == worker && run.is_over_with(RunEnd::Down);
+    model.runs.iter().filter(is_down).any(|run| from <= run.end() && run.end() <= to)
 }
 
 /// The last run of a receive.

@@ -28,6 +28,8 @@ pub(in crate::cli::dev) enum Mark {
     Running,
     /// Output of the handler.
     Output,
+    /// A message that was published to a topic or a phone number.
+    Published,
     /// Something that a person should know.
     Notice,
     /// Something that a person should act on.
@@ -44,6 +46,7 @@ impl Mark {
             Self::DeadLetter => '→',
             Self::Running => '·',
             Self::Output => '»',
+            Self::Published => '⇢',
             Self::Notice | Self::Alert => '!',
             Self::Changed => '↺',
         }
@@ -56,7 +59,7 @@ impl Mark {
             Self::Retry | Self::Notice => "33",
             Self::DeadLetter | Self::Alert => "31",
             Self::Running | Self::Output => "2",
-            Self::Changed => "34",
+            Self::Changed | Self::Published => "34",
         }
     }
 }

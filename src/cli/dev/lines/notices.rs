@@ -6,6 +6,7 @@ use std::{
     time::Instant,
 };
 
+use longshore_emulator::PublishedMessage;
 use tracing::{
     Event, Level,
     field::{Field, Visit},
@@ -52,6 +53,13 @@ impl Notices {
     pub(in crate::cli::dev) fn shower(&self) -> ShowEvent {
         let notices = self.clone();
         Arc::new(move |event| notices.show(event))
+    }
+
+    /// Shows a message that was published here.
+    pub(in crate::cli::dev) fn published(&self, message: &PublishedMessage) {
+        if let Some(printer) = self.printer.get() {
+            printer.print(DevLine::of(Mark::Published, "", message.to_string()));
+        }
     }
 
     fn show(&self, event: &Event<'_>) {
