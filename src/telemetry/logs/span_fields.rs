@@ -16,30 +16,36 @@ pub(super) struct SpanFields;
 
 impl<'writer> FormatFields<'writer> for SpanFields {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'writer>, fields: R) -> fmt::Result {
-        let mut visitor = SpanVisitor { writer: &mut writer, is_first: true, result: Ok(()) };
+        let mut visitor =
+            SpanVisitor { writer: String::with_capacity(USUAL_BYTES), is_first: true, result: Ok(()) };
         fields.record(&mut visitor);
-        let SpanVisitor { is_first, result, .. } = visitor;
+        let SpanVisitor { writer: mut text, is_first, result } = visitor;
         result?;
-        writer.write_str(if is_first { "{}" } else { "}" })
+        text.push_str(if is_first { "{}" } else { "}" });
+        // As a whole: a text that grows piece by piece has room for twice as much, and is kept for as long as the span.
+        writer.write_str(&text)
     }
 }
 
-struct SpanVisitor<'a, 'writer> {
-    writer: &'a mut Writer<'writer>,
+/// The bytes for which a text has room that is being written.
+const USUAL_BYTES: usize = 128;
+
+struct SpanVisitor {
+    writer: String,
     is_first: bool,
     result: fmt::Result,
 }
 
-impl SpanVisitor<'_, '_> {
+impl SpanVisitor {
     /// Writes the name of a field, and its value by `write`.
-    fn field(&mut self, field: &Field, write: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
+    fn field(&mut self, field: &Field, write: impl FnOnce(&mut String) -> fmt::Result) {
         if self.result.is_ok() {
-            self.result = self.name(field).and_then(|()| write(self.writer));
+            self.result = self.name(field).and_then(|()| write(&mut self.writer));
         }
     }
 
     fn name(&mut self, field: &Field) -> fmt::Result {
-        self.writer.write_char(if self.is_first { '{' } else { ',' })?;
+        self.writer.push(if self.is_first { '{' } else { ',' });
         self.is_first = false;
         // A field whose name is a keyword is a raw identifier. No name needs an escape.
         let name = field.name().trim_start_matches("r#");
@@ -48,14 +54,15 @@ impl SpanVisitor<'_, '_> {
 
     fn text(&mut self, field: &Field, text: fmt::Arguments<'_>) {
         self.field(field, |writer| {
-            writer.write_char('"')?;
+            writer.push('"');
             StringContent(&mut *writer).write_fmt(text)?;
-            writer.write_char('"')
+            writer.push('"');
+            Ok(())
         });
     }
 }
 
-impl Visit for SpanVisitor<'_, '_> {
+impl Visit for SpanVisitor {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.field(field, |writer| write!(writer, "{}", serde_json::Value::from(value)));
     }
