@@ -254,8 +254,18 @@ impl Settings {
 
     /// The AWS Lambda Web Adapter, if it is there and started beside each program.
     pub(crate) fn used_adapter(&self) -> Option<PathBuf> {
+        adapter_of(self.used_extensions().unwrap_or_default())
+    }
+
+    /// The directory of extensions that are to be started, if there are none in it.
+    pub(crate) fn empty_extensions_dir(&self) -> Option<&Path> {
+        self.used_extensions()?.is_empty().then_some(&self.extensions_dir)
+    }
+
+    /// The extensions that are started beside each program; `None` where none is wanted, or their list cannot be had.
+    fn used_extensions(&self) -> Option<Vec<PathBuf>> {
         let is_used = self.extensions == Extensions::On && !self.command.is_empty();
-        adapter_of(if is_used { self.extension_programs().unwrap_or_default() } else { Vec::new() })
+        if is_used { self.extension_programs().ok() } else { None }
     }
 
     /// The name of this queue's function.

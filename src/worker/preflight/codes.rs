@@ -160,6 +160,8 @@ codes! {
         "nothing if the handler takes posts alone; otherwise correct the path and query of its url, or its credential";
     ExtensionsOff = "extensions-off", Warning,
         "set the handler's extensions to on, or take the extensions out of the image";
+    NoExtensions = "no-extensions", Warning,
+        "correct the handler's extensions_dir, put the extensions there, or set extensions to off";
     WebAdapter = "web-adapter", Warning,
         "use the http kind with the url of the web server, or set the handler's extensions to on";
     WebAdapterPort = "web-adapter-port", Warning,

@@ -198,7 +198,7 @@ fn code_of(error: &TopicError) -> Code {
     }
 }
 
-/// Finds the extensions of a Lambda function that nothing starts, and a Web Adapter that cannot work.
+/// Finds the extensions of a Lambda function that nothing starts or that are not there, and a Web Adapter that cannot work.
 fn extensions(name: &str, queue: &QueueSettings) -> Vec<Finding> {
     let found = |handler: &handler::Settings| match handler {
         handler::Settings::Lambda(lambda) => extensions_of(lambda),
@@ -223,6 +223,10 @@ fn extensions_of(lambda: &handler::lambda::Settings) -> Option<(Code, String)> {
             "{processes} processes beside the AWS Lambda Web Adapter: their web servers have one port"
         );
         return Some((Code::WebAdapterPort, message));
+    }
+    if let Some(directory) = lambda.empty_extensions_dir() {
+        let message = format!("extensions is on, and there are none in {}", directory.display());
+        return Some((Code::NoExtensions, message));
     }
     let unused: Vec<_> = lambda.unused_extensions().iter().map(|path| path.display().to_string()).collect();
     let message = || format!("extensions are there and not started: {}", unused.join(", "));
@@ -269,17 +273,19 @@ mod tests {
         };
         let function = || handler::lambda::Settings::of_command(["bootstrap"]);
         assert_eq!(found(function()), []);
+        let none = format!("extensions is on, and there are none in {}", directory.path().display());
+        let on = || function().extensions(handler::lambda::Extensions::On);
+        assert_eq!(found(on()), [(Code::NoExtensions, none)]);
         std::fs::write(directory.path().join("agent"), "").unwrap();
         let path = directory.path().join("agent").display().to_string();
         let expected = format!("extensions are there and not started: {path}");
         assert_eq!(found(function()), [(Code::ExtensionsOff, expected)]);
-        assert_eq!(found(function().extensions(handler::lambda::Extensions::On)), []);
+        assert_eq!(found(on()), []);
         std::fs::write(directory.path().join("lambda-adapter"), "").unwrap();
         let codes: Vec<Code> = found(function()).into_iter().map(|(code, _)| code).collect();
         assert_eq!(codes, [Code::WebAdapter]);
-        let served = || function().extensions(handler::lambda::Extensions::On);
-        assert_eq!(found(served()), []);
-        let codes: Vec<Code> = found(served().processes(2)).into_iter().map(|(code, _)| code).collect();
+        assert_eq!(found(on()), []);
+        let codes: Vec<Code> = found(on().processes(2)).into_iter().map(|(code, _)| code).collect();
         assert_eq!(codes, [Code::WebAdapterPort]);
     }
 
