@@ -97,7 +97,8 @@ impl HandlerCaller {
     }
 
     /// Calls the handler, and ends the call at its time limit or when all leases are lost.
-    #[expect(clippy::manual_async_fn, reason = "the future of an async fn has room for its arguments twice")]
+    ///
+    /// No `async fn`: its future has room for its arguments twice.
     pub(super) fn call<'a>(
         &'a self,
         messages: &'a [HeldMessage],
@@ -107,7 +108,7 @@ impl HandlerCaller {
         let limit = self.limit(began);
         async move {
             let cancellation = CallCancellation::of(messages);
-            let mut answer = match self.start(messages, &cancellation, &limit, trace) {
+            let mut answer = match self.start(messages, &cancellation, &limit, trace.as_ref()) {
                 Ok(answer) => answer,
                 Err(end) => return end,
             };
@@ -139,11 +140,11 @@ impl HandlerCaller {
         messages: &[HeldMessage],
         cancellation: &CallCancellation,
         limit: &CallLimit,
-        trace: Option<Arc<Trace>>,
+        trace: Option<&Arc<Trace>>,
     ) -> Result<HandlerAnswer<'_>, CallEnd> {
         let item = |held: &HeldMessage| {
             let context = self.context_of(held, limit.deadline());
-            let context = context.with_trace(trace.clone()).with_clock(limit.clock());
+            let context = context.with_trace(trace.cloned()).with_clock(limit.clock());
             BatchItem { message: held.message.clone(), context }
         };
         let Some(batch) = Batch::new(messages.iter().map(item).collect()) else {

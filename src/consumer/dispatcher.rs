@@ -329,7 +329,8 @@ impl Dispatcher {
     }
 
     /// Calls the handler for a batch, and concludes its messages; `None` if no lease of the batch was still held.
-    #[expect(clippy::manual_async_fn, reason = "the future of an async fn has room for its arguments twice")]
+    ///
+    /// No `async fn`: its future has room for its arguments twice.
     pub(super) fn handle(
         &self,
         batch: Vec<HeldMessage>,

@@ -22,7 +22,8 @@ impl Slot {
     }
 
     /// Runs one call after another while messages wait.
-    #[expect(clippy::manual_async_fn, reason = "the future of an async fn has room for its arguments twice")]
+    ///
+    /// No `async fn`: its future has room for its arguments twice.
     pub(super) fn run(mut self, batch: Vec<HeldMessage>) -> impl Future<Output = ()> + Send + 'static {
         let mut next = Some(batch);
         async move {

@@ -3,10 +3,10 @@
 use std::{
     fmt::{self, Write as _},
     sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::Instant,
 };
 
 use longshore_emulator::PublishedMessage;
+use tokio::time::Instant;
 use tracing::{
     Event, Level,
     field::{Field, Visit},

@@ -1,9 +1,8 @@
 //! Remembers for a moment what the processes of a function have written, so that what all of them write is shown once.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Duration};
+
+use tokio::time::Instant;
 
 /// The time for which a line is remembered.
 const MOMENT: Duration = Duration::from_secs(2);
