@@ -162,7 +162,7 @@ async fn the_example_runs_in_dev_as_its_page_says() {
     let listener = sns.listener("arn:aws:sns:us-east-1:000000000000:shipped", "warehouse").await;
     dev.post("{\"order\": 7}").await;
     assert_eq!(sns.received(&listener, 1).await, ["{\"order\": 7}"]);
-    dev.process.says("published to shipped for 1 subscriptions: {\"order\": 7}").await;
+    dev.process.says("⇢ published to shipped for 1 subscriptions: {\"order\": 7}").await;
     let notifications = dev.process.says("published to audit").await;
     assert!(notifications.contains(r#""outcome":"done""#), "{notifications}");
     let texts = dev.queue.replace("/orders", "/texts");

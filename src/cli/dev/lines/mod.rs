@@ -5,7 +5,6 @@
 mod line;
 mod messages;
 mod notices;
-mod repeats;
 
 use std::{
     sync::{

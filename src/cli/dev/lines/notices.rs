@@ -1,8 +1,10 @@
 //! Shows warnings and errors of the log as lines, where no log is asked for.
 
 use std::{
+    collections::HashMap,
     fmt::{self, Write as _},
     sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use longshore_emulator::PublishedMessage;
@@ -15,7 +17,6 @@ use tracing::{
 use super::{
     Printer,
     line::{DevLine, Mark},
-    repeats::RecentOutput,
 };
 use crate::telemetry::logs::ShowEvent;
 
@@ -33,6 +34,11 @@ const SHOWN: [&str; 7] = [
 const OUTPUTS: [&str; 2] = ["function output", "program output"];
 /// Lines that every queue without traffic would have at some time.
 const LEFT_OUT: [&str; 1] = ["no message has been done since the start"];
+
+/// The time for which a line is remembered.
+const REMEMBERED: Duration = Duration::from_secs(2);
+/// The most lines that are remembered; beyond them everything is shown.
+const MOST_REMEMBERED: usize = 1_000;
 
 /// Makes lines of the log's events.
 ///
@@ -154,6 +160,32 @@ impl Visit for NoticeFields {
     }
 }
 
+/// The lines that were shown a moment ago, each with the process that wrote it.
+#[derive(Debug, Default)]
+struct RecentOutput {
+    lines: HashMap<(String, String), (String, Instant)>,
+}
+
+impl RecentOutput {
+    /// True if a line was shown a moment ago that another process of the queue has written; else it is remembered.
+    ///
+    /// Numbers do not count: a process id or a time differs between lines that say the same.
+    fn is_repeated(&mut self, queue: &str, process: &str, line: &str, now: Instant) -> bool {
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < REMEMBERED;
+        let key = (queue.to_owned(), line.chars().filter(|one| !one.is_ascii_digit()).collect());
+        if let Some((writer, at)) = self.lines.get(&key)
+            && is_recent(*at)
+        {
+            return writer != process;
+        }
+        self.lines.retain(|_, (_, at)| is_recent(*at));
+        if self.lines.len() < MOST_REMEMBERED {
+            self.lines.insert(key, (process.to_owned(), now));
+        }
+        false
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tracing::subscriber::with_default;
@@ -197,5 +229,41 @@ mod tests {
                 "» orders m   File \"app.py\""
             ]
         );
+    }
+
+    #[test]
+    fn what_another_process_writes_too_is_repeated_for_a_moment() {
+        let (mut recent, now) = (RecentOutput::default(), Instant::now());
+        let line = |process: &str| format!("[{process}] ModuleNotFoundError: no module named app");
+        for (queue, process, after, is_repeated) in [
+            ("orders", "11", 0, false),
+            ("orders", "11", 0, false),
+            ("orders", "12", 1, true),
+            ("mails", "13", 1, false),
+            ("orders", "12", 2, false),
+            ("orders", "11", 3, true),
+        ] {
+            let at = now + Duration::from_secs(after);
+            assert_eq!(
+                recent.is_repeated(queue, process, &line(process), at),
+                is_repeated,
+                "{process} at {after} s"
+            );
+        }
+        assert!(!recent.is_repeated("orders", "12", "another line", now));
+    }
+
+    #[test]
+    fn what_does_not_fit_any_more_is_shown_until_the_rest_is_forgotten() {
+        let (mut recent, now) = (RecentOutput::default(), Instant::now());
+        for number in 0..MOST_REMEMBERED {
+            assert!(!recent.is_repeated("orders", "11", &"x".repeat(number), now));
+        }
+        let later = now + REMEMBERED;
+        for (process, at, is_repeated) in
+            [("11", now, false), ("12", now, false), ("11", later, false), ("12", later, true)]
+        {
+            assert_eq!(recent.is_repeated("orders", process, "one more", at), is_repeated, "{process}");
+        }
     }
 }
