@@ -99,10 +99,12 @@ async fn drain(
     let halt = async {
         over.notified().await;
         stop.drain();
+        // The stop waits for the long polls under way.
+        began.elapsed()
     };
-    let (ended, ()) = tokio::join!(worker.run_until(stop.clone()), halt);
+    let (ended, took) = tokio::join!(worker.run_until(stop.clone()), halt);
     ended?;
-    println!("{}", Usage::of_this_process(messages, calls(&metrics), began.elapsed()));
+    println!("{}", Usage::of_this_process(messages, calls(&metrics), took));
     Ok(())
 }
 
