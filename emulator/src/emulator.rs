@@ -99,10 +99,9 @@ impl Emulator {
 
     /// Creates a queue whose messages move to a DLQ after this many receives; returns the name of the DLQ.
     ///
-    /// A queue that is there, as another's DLQ or otherwise, keeps its other attributes.
     /// The DLQ of `orders` or of `orders-queue` is `orders-dlq`, that of `orders.fifo` is `orders-dlq.fifo`. No two queues
     /// share one: where the name is that of another queue's DLQ, the second is `orders-queue-dlq`. It keeps messages for 14
-    /// days.
+    /// days. A queue that is there, as another's DLQ or otherwise, keeps its other attributes.
     pub fn create_queue_with_dlq(&self, name: &str, max_receives: NonZeroU32) -> Result<String, SqsApiError> {
         let dlq = self.own_dlq(name);
         self.put_queue(&dlq, ("MessageRetentionPeriod", "1209600".to_owned()))?;

@@ -77,7 +77,7 @@ impl Dev {
         refuse_ignored(&sources)?;
         let mut config = config::load(&sources, Purpose::Inspect)?;
         // What a handler writes is its own affair, not the log's.
-        config.settings.log.filter = format!("{OUTPUTS},{}", config.settings.log.filter);
+        config.settings.log.filter = format!("{OUTPUT_DIRECTIVES},{}", config.settings.log.filter);
         let notices = Notices::default();
         let shown = (!is_log_asked_for(&config)).then(|| notices.shower());
         let exporters = runtime::start_logging_as(&config, shown)?;
@@ -110,7 +110,7 @@ impl Dev {
 }
 
 /// The directives that show what handlers write, unless the filter has others for them.
-const OUTPUTS: &str = "longshore::function=info,longshore::handler::exec::log=info";
+const OUTPUT_DIRECTIVES: &str = "longshore::function=info,longshore::handler::exec::log=info";
 
 /// The flags that name where SQS is, which is here.
 const IGNORED: [&str; 2] = ["--region", "--endpoint-url"];

@@ -79,9 +79,7 @@ impl Notices {
             printer.print(line);
         }
     }
-}
 
-impl Notices {
     /// True if another process of the queue wrote the same just now: the processes of a function start together.
     fn is_repeated(&self, fields: &NoticeFields) -> bool {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
