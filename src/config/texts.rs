@@ -3,9 +3,12 @@
 use config::{Value, ValueKind};
 
 use super::layers::{Layer, origin_of};
-use crate::{queue::sqs::is_without_scheme, settings::Key};
+use crate::{
+    queue::sqs::{is_without_scheme, missing_scheme},
+    settings::Key,
+};
 
-/// Completes the URLs of handlers and endpoints in a layer.
+/// Completes the URLs of queues, handlers and endpoints in a layer.
 pub(super) fn complete_addresses(layer: &mut Layer) {
     let whole: Vec<_> = layer.nodes().into_iter().filter_map(|(key, value)| completed(key, value)).collect();
     for (key, value) in whole {
@@ -15,16 +18,16 @@ pub(super) fn complete_addresses(layer: &mut Layer) {
 
 fn completed(key: Key, value: &Value) -> Option<(Key, Value)> {
     let ValueKind::String(text) = &value.kind else { return None };
-    let is_address = match key.names() {
-        [.., last] if last == "endpoint_url" => true,
-        [.., parent, last] => parent == "handler" && last == "url",
-        _ => false,
-    };
-    let whole = format!("http://{text}");
-    (is_address && is_without_scheme(text)).then(|| {
-        let value = Value::new(Some(&origin_of(value)), ValueKind::String(whole));
-        (key, value)
-    })
+    let scheme = match key.names() {
+        [.., last] if last == "endpoint_url" => is_without_scheme(text).then_some("http"),
+        [.., parent, last] if parent == "handler" && last == "url" => {
+            is_without_scheme(text).then_some("http")
+        }
+        [.., last] if last == "url" => missing_scheme(text),
+        _ => None,
+    }?;
+    let whole = ValueKind::String(format!("{scheme}://{text}"));
+    Some((key, Value::new(Some(&origin_of(value)), whole)))
 }
 
 /// The characters for which a shell is needed, unless they are quoted.
@@ -85,22 +88,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_handlers_and_endpoints_are_completed_and_keep_their_origin() {
-        let mut layer = Layer::default();
-        let keys = ["queues.a.handler.url", "aws.endpoint_url", "queues.a.name"];
-        for key in keys {
-            layer.set(&Key::default().descend(key), &"h:1".into(), "flag --x");
+    fn only_queues_handlers_and_endpoints_are_completed_and_keep_their_origin() {
+        for (key, text, whole) in [
+            ("queues.a.handler.url", "h:1", "http://h:1"),
+            ("aws.endpoint_url", "h:1", "http://h:1"),
+            ("queues.a.url", "h:1/000000000000/a", "http://h:1/000000000000/a"),
+            (
+                "queues.a.dlq.url",
+                "sqs.eu-west-1.amazonaws.com/1/a",
+                "https://sqs.eu-west-1.amazonaws.com/1/a",
+            ),
+            ("queues.a.name", "h:1", "h:1"),
+        ] {
+            let mut layer = Layer::default();
+            let path = Key::default().descend(key);
+            layer.set(&path, &text.into(), "flag --x");
+            complete_addresses(&mut layer);
+            let value = layer.get(&path).unwrap();
+            let shown = format!("{} of {}", crate::config::layers::json(value), origin_of(value));
+            assert_eq!(shown, format!("\"{whole}\" of flag --x"), "{key}");
         }
-        complete_addresses(&mut layer);
-        let texts = keys.map(|key| {
-            let value = layer.get(&Key::default().descend(key)).unwrap();
-            format!("{} of {}", crate::config::layers::json(value), origin_of(value))
-        });
-        assert_eq!(texts[0], "\"http://h:1\" of flag --x");
-        assert_eq!(
-            (texts[1].as_str(), texts[2].as_str()),
-            ("\"http://h:1\" of flag --x", "\"h:1\" of flag --x")
-        );
     }
 
     fn words(text: &str) -> Vec<String> {

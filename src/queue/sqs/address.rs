@@ -136,7 +136,7 @@ fn account_in(url: &Url) -> Option<&str> {
 }
 
 /// The scheme that a URL lacks: of a host with a port, or of a host of AWS with a path.
-fn missing_scheme(text: &str) -> Option<&'static str> {
+pub(crate) fn missing_scheme(text: &str) -> Option<&'static str> {
     let (host, _) = text.split_once('/')?;
     if aws::sqs_host(host).is_some() {
         return Some("https");

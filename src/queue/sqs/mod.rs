@@ -38,7 +38,7 @@ use super::{
 use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
 
 pub(crate) use self::{
-    address::{QueueAddress, is_without_scheme},
+    address::{QueueAddress, is_without_scheme, missing_scheme},
     convert::{credentials_fault, is_without_region},
 };
 pub use crate::aws::AwsAccess;
