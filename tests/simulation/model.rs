@@ -288,10 +288,15 @@ impl<'a> Model<'a> {
     }
 
     fn is_disturbed(&self, received: Received, from: Duration, to: Duration) -> bool {
-        let is_frozen = self.freezes.iter().any(|(began, ended)| *began <= to && *ended >= from);
+        // A lease counts from the sending of its receive.
+        let sent = self.holds.get(&received).map_or(from, |hold| self.calls[&hold.call].sent);
+        let is_frozen = self.freezes.iter().any(|(began, ended)| *began <= to && *ended >= from.min(sent));
         let is_duplicated =
             self.duplicates.iter().any(|(at, number)| *number == received.number && *at <= to);
-        is_frozen || is_duplicated || self.is_receive_faulty(received)
+        is_frozen
+            || is_duplicated
+            || self.is_receive_faulty(received)
+            || self.is_settled_by_an_older_hold(received, from, to)
     }
 
     /// True if a fault may have ended this hold: more than one failed extension, which the worker tries again.
@@ -316,20 +321,20 @@ impl<'a> Model<'a> {
         };
         // After a long poll a third of the visibility is left, which one slow extension may take.
         let is_lost = extensions.len() > 1 || extensions.iter().any(is_slow);
-        is_lost
-            || !others.is_empty()
-            || self.is_disturbed(received, from, to)
-            || self.is_shown_by_an_older_hold(received, from, to)
+        is_lost || !others.is_empty() || self.is_disturbed(received, from, to)
     }
 
-    /// True if a worker gave the message back in this time by an older receive, which it still held for all it knew: a fault
-    /// had ended that hold, and SQS takes older receipts.
-    fn is_shown_by_an_older_hold(&self, received: Received, from: Duration, to: Duration) -> bool {
+    /// True if a worker settled the message in this time by an older receive: one that it still held for all it knew, as a
+    /// fault had ended that hold, or by a give-back that is repeated for want of an answer. SQS takes older receipts.
+    fn is_settled_by_an_older_hold(&self, received: Received, from: Duration, to: Duration) -> bool {
         let first = Received { count: 0, ..received };
         self.holds.range(first..received).any(|(older, hold)| {
-            let is_given_back = hold.given_back.is_some_and(|at| from <= at && at <= to);
-            let again = hold.taken_again.filter(|_| is_given_back);
-            again.is_some_and(|again| self.is_lost_by_faults(*older, hold.taken, again))
+            let is_within = |at: Duration| from <= at && at <= to;
+            let is_settled = hold.given_back.is_some_and(is_within) || hold.deleted.is_some_and(is_within);
+            let is_lost = |again| self.is_lost_by_faults(*older, hold.taken, again);
+            let is_repeated =
+                |given_back| hold.untils.iter().any(|(at, _)| *at > given_back && is_within(*at));
+            is_settled && hold.taken_again.is_some_and(is_lost) || hold.given_back.is_some_and(is_repeated)
         })
     }
 

@@ -81,7 +81,7 @@ pub(super) fn every_receive_is_a_run(model: &Model<'_>) -> Vec<String> {
         let has_stopped = model.lives[&hold.worker].stops() <= end;
         let is_excused = has_run
             || has_stopped
-            || is_known(model, hold.worker, *received, answered)
+            || is_known(model, hold.worker, *received, (answered, end))
             || is_pausing(model, hold, end)
             || is_behind_in_group(model, *received, hold, end)
             || model.is_touched(*received, hold.taken, end);
@@ -95,12 +95,19 @@ pub(super) fn every_receive_is_a_run(model: &Model<'_>) -> Vec<String> {
     broken
 }
 
-/// True if the worker runs the message already, or was done with it.
-fn is_known(model: &Model<'_>, worker: usize, received: Received, answered: Duration) -> bool {
+/// True if the worker runs the message already, or was done with it, or runs it soon by an older receive.
+fn is_known(
+    model: &Model<'_>,
+    worker: usize,
+    received: Received,
+    (answered, end): (Duration, Duration),
+) -> bool {
     model.runs.iter().filter(|run| run.worker == worker && run.received.number == received.number).any(
         |run| {
             let is_over = run.is_over_with(RunEnd::Done) || run.is_over_with(RunEnd::Rejected);
-            run.began <= answered && (run.end() >= answered || is_over)
+            let is_older = run.received.count < received.count;
+            let latest = if is_older { end } else { answered };
+            run.began <= latest && (run.end() >= answered || is_over)
         },
     )
 }
