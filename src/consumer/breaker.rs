@@ -116,6 +116,8 @@ pub(super) enum KeptFailures {
     None,
     /// A handler that could not be reached, at the last attempt.
     UnreachedAtLastAttempt,
+    /// A handler that could not be reached or is unavailable, at the last attempt, unless it ended during the call.
+    UncrashedAtLastAttempt,
     /// An unavailable handler at the last attempt: there is no further receive in which the message could run.
     UnavailableAtLastAttempt,
     /// An unavailable handler, unless it ended during the call: the message may be the cause.
@@ -146,9 +148,11 @@ pub(super) struct KeptMessage {
 }
 
 impl KeptMessage {
-    /// A message that is kept again, or for the first time; another cause counts anew.
+    /// A message that is kept again, or for the first time; the first call that reaches its handler counts anew.
     pub(super) fn again(before: Option<&Self>, kept_for: KeptFor, now: Instant) -> Self {
-        match before.filter(|before| before.kept_for == kept_for) {
+        let is_reached =
+            |before: &&Self| before.kept_for == KeptFor::HandlerDown && kept_for == KeptFor::Handler;
+        match before.filter(|before| !is_reached(before)) {
             Some(before) => Self { calls: before.calls + 1, ..*before },
             None => Self { since: now, calls: 1, kept_for },
         }
@@ -390,8 +394,9 @@ impl Breaker {
             return match cause {
                 _ if is_kept_for_long => KeptFailures::None,
                 Some(_) if is_kept_for(LONGEST_UNREACHED) => KeptFailures::None,
-                Some(KeptFor::Handler) => KeptFailures::UnreachedAtLastAttempt,
-                _ => KeptFailures::UnavailableAtLastAttempt,
+                Some(KeptFor::HandlerDown) => KeptFailures::UncrashedAtLastAttempt,
+                Some(_) => KeptFailures::UnreachedAtLastAttempt,
+                None => KeptFailures::UnavailableAtLastAttempt,
             };
         };
         match opening.cause {
@@ -633,7 +638,7 @@ mod tests {
         assert_eq!(failures, KeptFailures::UnreachedAtLastAttempt, "as the handler was away for most of it");
         let unreached = kept_since(now, 1, KeptFor::HandlerDown);
         let failures = closed.kept_failures(&MessageId::new("a"), Some(unreached), now + SECOND * 2);
-        assert_eq!(failures, KeptFailures::UnavailableAtLastAttempt, "it never found it unavailable");
+        assert_eq!(failures, KeptFailures::UncrashedAtLastAttempt, "it never found it unavailable");
         let unavailable = KeptMessage::again(Some(&unreached), KeptFor::Handler, now + SECOND * 2);
         let failures = closed.kept_failures(&MessageId::new("a"), Some(unavailable), later);
         assert_eq!(failures, KeptFailures::UnavailableAtLastAttempt, "no other one found it since then");

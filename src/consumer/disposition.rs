@@ -308,13 +308,19 @@ impl DispositionRules {
     fn keeps_unavailable(&self, message: &MessageFacts<'_>) -> bool {
         match message.kept_failures {
             KeptFailures::None | KeptFailures::UnreachedAtLastAttempt => false,
-            KeptFailures::UnavailableAtLastAttempt => self.is_last_attempt(message.receive_count),
+            KeptFailures::UncrashedAtLastAttempt | KeptFailures::UnavailableAtLastAttempt => {
+                self.is_last_attempt(message.receive_count)
+            }
             KeptFailures::UnavailableUnlessCrashed | KeptFailures::Unavailable | KeptFailures::All => true,
         }
     }
 
     fn keeps_crashed(&self, message: &MessageFacts<'_>) -> bool {
-        message.kept_failures != KeptFailures::UnavailableUnlessCrashed && self.keeps_unavailable(message)
+        let lets_crashed_go = matches!(
+            message.kept_failures,
+            KeptFailures::UncrashedAtLastAttempt | KeptFailures::UnavailableUnlessCrashed
+        );
+        !lets_crashed_go && self.keeps_unavailable(message)
     }
 
     /// Given back, a message at its last attempt would be in the dead-letter queue without having run.
