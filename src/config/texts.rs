@@ -19,8 +19,7 @@ pub(super) fn complete_addresses(layer: &mut Layer) {
 fn completed(key: Key, value: &Value) -> Option<(Key, Value)> {
     let ValueKind::String(text) = &value.kind else { return None };
     let scheme = match key.names() {
-        [.., last] if last == "endpoint_url" => is_without_scheme(text).then_some("http"),
-        [.., parent, last] if parent == "handler" && last == "url" => {
+        [.., parent, last] if last == "endpoint_url" || parent == "handler" && last == "url" => {
             is_without_scheme(text).then_some("http")
         }
         [.., last] if last == "url" => missing_scheme(text),

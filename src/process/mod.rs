@@ -30,7 +30,10 @@ pub(crate) use self::output::LINE_BYTES;
 #[cfg(all(any(test, fuzzing), feature = "cli"))]
 pub(crate) use self::output::fuzz;
 #[cfg(feature = "lambda")]
-pub(crate) use self::peer::{PeerHolder, peer_holder};
+pub(crate) use self::{
+    output::likeness,
+    peer::{PeerHolder, peer_holder},
+};
 pub(crate) use self::{
     output::{Output, OutputLine},
     running::{Process, signal_name},

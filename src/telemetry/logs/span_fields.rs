@@ -8,6 +8,9 @@ use tracing_subscriber::{
     fmt::{FormatFields, format::Writer},
 };
 
+/// The bytes for which a text has room that is being written.
+const USUAL_BYTES: usize = 128;
+
 /// Writes the fields of a span as a JSON object; those that are recorded later follow in an object of their own.
 ///
 /// Every message has a span, so this is written without the maps of `tracing_subscriber`'s own JSON format, which cost
@@ -16,10 +19,10 @@ pub(super) struct SpanFields;
 
 impl<'writer> FormatFields<'writer> for SpanFields {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'writer>, fields: R) -> fmt::Result {
-        let mut visitor =
-            SpanVisitor { writer: String::with_capacity(USUAL_BYTES), is_first: true, result: Ok(()) };
+        let text = String::with_capacity(USUAL_BYTES);
+        let mut visitor = SpanVisitor { text, is_first: true, result: Ok(()) };
         fields.record(&mut visitor);
-        let SpanVisitor { writer: mut text, is_first, result } = visitor;
+        let SpanVisitor { mut text, is_first, result } = visitor;
         result?;
         text.push_str(if is_first { "{}" } else { "}" });
         // As a whole: a text that grows piece by piece has room for twice as much, and is kept for as long as the span.
@@ -27,11 +30,8 @@ impl<'writer> FormatFields<'writer> for SpanFields {
     }
 }
 
-/// The bytes for which a text has room that is being written.
-const USUAL_BYTES: usize = 128;
-
 struct SpanVisitor {
-    writer: String,
+    text: String,
     is_first: bool,
     result: fmt::Result,
 }
@@ -40,19 +40,19 @@ impl SpanVisitor {
     /// Writes the name of a field, and its value by `write`.
     fn field(&mut self, field: &Field, write: impl FnOnce(&mut String) -> fmt::Result) {
         if self.result.is_ok() {
-            self.result = self.name(field).and_then(|()| write(&mut self.writer));
+            self.result = self.name(field).and_then(|()| write(&mut self.text));
         }
     }
 
     fn name(&mut self, field: &Field) -> fmt::Result {
-        self.writer.push(if self.is_first { '{' } else { ',' });
+        self.text.push(if self.is_first { '{' } else { ',' });
         self.is_first = false;
         // A field whose name is a keyword is a raw identifier. No name needs an escape.
         let name = field.name().trim_start_matches("r#");
-        write!(self.writer, "\"{name}\":")
+        write!(self.text, "\"{name}\":")
     }
 
-    fn text(&mut self, field: &Field, text: fmt::Arguments<'_>) {
+    fn string(&mut self, field: &Field, text: fmt::Arguments<'_>) {
         self.field(field, |writer| {
             writer.push('"');
             StringContent(&mut *writer).write_fmt(text)?;
@@ -80,11 +80,11 @@ impl Visit for SpanVisitor {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field, format_args!("{value}"));
+        self.string(field, format_args!("{value}"));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.text(field, format_args!("{value:?}"));
+        self.string(field, format_args!("{value:?}"));
     }
 }
 

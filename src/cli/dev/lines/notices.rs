@@ -18,7 +18,7 @@ use super::{
     Printer,
     line::{DevLine, Mark},
 };
-use crate::telemetry::logs::ShowEvent;
+use crate::{process::likeness, telemetry::logs::ShowEvent};
 
 /// The lines below a warning that are shown too, by their messages.
 const SHOWN: [&str; 7] = [
@@ -165,12 +165,10 @@ struct RecentOutput {
 }
 
 impl RecentOutput {
-    /// True if a line was shown a moment ago that another process of the queue has written; else it is remembered.
-    ///
-    /// Numbers do not count: a process id or a time differs between lines that say the same.
+    /// True if a line like it was shown a moment ago that another process of the queue has written; else it is remembered.
     fn is_repeated(&mut self, queue: &str, process: &str, line: &str, now: Instant) -> bool {
         let is_recent = |at: Instant| now.saturating_duration_since(at) < REMEMBERED;
-        let key = (queue.to_owned(), line.chars().filter(|one| !one.is_ascii_digit()).collect());
+        let key = (queue.to_owned(), likeness(line));
         if let Some((writer, at)) = self.lines.get(&key)
             && is_recent(*at)
         {

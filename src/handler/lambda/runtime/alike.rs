@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::sleep;
 
-use crate::{tasks, telemetry::events};
+use crate::{process::likeness, tasks, telemetry::events};
 
 /// The time for which the ends of other processes are awaited, unless all have ended alike before.
 const WINDOW: Duration = Duration::from_secs(2);
@@ -139,19 +139,6 @@ impl GatheredEnds {
         let position = self.groups.iter().position(|group| group.id == id)?;
         Some(self.groups.swap_remove(position))
     }
-}
-
-/// A reason without its numbers: a process id, a time or an address differs between ends that are alike.
-fn likeness(reason: &str) -> String {
-    let mut text = String::with_capacity(reason.len());
-    for character in reason.chars() {
-        match character {
-            '0'..='9' if text.ends_with('#') => {}
-            '0'..='9' => text.push('#'),
-            other => text.push(other),
-        }
-    }
-    text
 }
 
 #[cfg(test)]
