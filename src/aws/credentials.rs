@@ -18,7 +18,7 @@ use aws_credential_types::{
     },
 };
 use aws_sdk_sqs::config::{ConfigBag, RuntimeComponents};
-#[cfg(any(feature = "once", feature = "payload"))]
+#[cfg(any(feature = "ecs", feature = "once", feature = "payload"))]
 use aws_sdk_sqs::{
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
@@ -378,7 +378,7 @@ impl<'a> UsedCredentials<'a> {
 }
 
 /// Calls AWS, and once more with other credentials if it refuses those that were used and there are others by then.
-#[cfg(any(feature = "once", feature = "payload"))]
+#[cfg(any(feature = "ecs", feature = "once", feature = "payload"))]
 pub(crate) async fn with_renewal<T, E, F>(
     credentials: Option<&RenewableCredentials>,
     call: impl Fn() -> F,

@@ -20,7 +20,7 @@ use crate::{
     settings::{Problem, http_url},
 };
 
-#[cfg(any(feature = "once", feature = "payload"))]
+#[cfg(any(feature = "ecs", feature = "once", feature = "payload"))]
 pub(crate) use self::credentials::with_renewal;
 pub(crate) use self::{
     access::{AccessError, AccessFacts, LoadedAccess},

@@ -175,8 +175,7 @@ pub(crate) struct HttpAgent {
 impl HttpAgent {
     /// The agent at this URL, the value of `ECS_AGENT_URI`; sends nothing yet.
     pub(super) fn at(url: &str) -> Result<Self, AgentError> {
-        let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "http" && url.has_host());
-        parsed.map(|url| Self::new(&url)).ok_or_else(|| AgentError::Address(url.to_owned()))
+        Ok(Self::new(&http_address(url)?))
     }
 
     pub(crate) fn new(agent: &Url) -> Self {
@@ -238,6 +237,12 @@ pub(super) async fn http_request(
         io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {limit}"))
     };
     tokio::time::timeout(REQUEST_LIMIT, answered).await.map_err(late)?
+}
+
+/// The address of an endpoint of the agent, which is an HTTP URL.
+pub(super) fn http_address(url: &str) -> Result<Url, AgentError> {
+    let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "http" && url.has_host());
+    parsed.ok_or_else(|| AgentError::Address(url.to_owned()))
 }
 
 /// A URL below one that the agent gave.

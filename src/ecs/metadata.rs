@@ -4,7 +4,7 @@ use hyper::Method;
 use serde::Deserialize;
 use url::Url;
 
-use super::agent::{below, http_request};
+use super::agent::{below, http_address, http_request};
 use crate::{error_chain::message_with_causes, telemetry::events};
 
 /// The URLs that ECS sets in the environment of every container; empty outside ECS.
@@ -28,7 +28,7 @@ impl EcsEnvironment {
     pub(crate) fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
         let url = |name: &str| {
             let text = variable(name).filter(|text| !text.is_empty())?;
-            let parsed = Url::parse(&text).ok().filter(|url| url.scheme() == "http" && url.has_host());
+            let parsed = http_address(&text).ok();
             if parsed.is_none() {
                 events::AddressUnusable { variable: name }.emit();
             }
@@ -78,17 +78,21 @@ impl TaskMetadata {
         serde_json::from_slice(&body).map_err(|error| MetadataError(error.to_string()))
     }
 
+    /// The region, by the task's ARN; empty without it.
+    pub(super) fn region(&self) -> &str {
+        self.task_arn.split(':').nth(3).unwrap_or_default()
+    }
+
     /// The OpenTelemetry resource attributes, named by the conventions for `cloud` and `aws.ecs`.
     pub(super) fn resource_attributes(&self) -> Vec<(&'static str, String)> {
         if self.task_arn.is_empty() {
             return Vec::new();
         }
-        let mut arn = self.task_arn.split(':').skip(3);
-        let (region, account) = (arn.next().unwrap_or_default(), arn.next().unwrap_or_default());
+        let account = self.task_arn.split(':').nth(4).unwrap_or_default();
         let attributes = [
             ("cloud.provider", "aws"),
             ("cloud.platform", "aws_ecs"),
-            ("cloud.region", region),
+            ("cloud.region", self.region()),
             ("cloud.account.id", account),
             ("cloud.availability_zone", &self.availability_zone),
             ("aws.ecs.task.arn", &self.task_arn),

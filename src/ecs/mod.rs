@@ -1,14 +1,16 @@
 //! Amazon ECS: the task's metadata, and its protection from scale-in while long work runs.
 //!
 //! `calls_in_flight` counts handler calls, `protection_state` (pure) decides when to send which request, `protection` is the
-//! loop around both, and `agent` speaks the agent's protocol. No message waits for the agent: handlers start
-//! whether it answers or not.
+//! loop around both, and `agent` speaks the agent's protocol. `deployments` finds the deployment that replaces the task, in what
+//! `service` reads from the API of ECS. No message waits for either: handlers start whether they answer or not.
 
 mod agent;
 mod calls_in_flight;
+mod deployments;
 mod metadata;
 mod protection;
 mod protection_state;
+mod service;
 
 use std::time::Duration;
 
@@ -20,17 +22,22 @@ use crate::{
     telemetry::{Computed, metric_group},
 };
 
-#[cfg(test)]
-pub(crate) use self::agent::ProtectionReport;
 #[cfg(all(any(test, fuzzing), feature = "cli"))]
 pub(crate) use self::agent::fuzz;
 pub use self::{agent::AgentError, protection::ProtectionPlan};
+#[cfg(test)]
+pub(crate) use self::{
+    agent::ProtectionReport,
+    deployments::{DeploymentsError, Replacement},
+};
 pub(crate) use self::{
     agent::{Agent, HttpAgent, ProtectionRequest},
     calls_in_flight::CallsInFlight,
+    deployments::Deployments,
     metadata::{EcsEnvironment, TaskMetadata, resource},
     protection::TaskProtection,
     protection_state::ProtectionTiming,
+    service::EcsService,
 };
 
 const MINUTE: u64 = 60;
@@ -54,7 +61,7 @@ pub(crate) struct Settings {
     pub(crate) protect: Protect,
     /// The duration from which a call of the handler counts as long work; shorter calls send ECS no request.
     pub(crate) protect_after: Span,
-    /// The worker's answer to `DEPLOYMENT_BLOCKED`, with which ECS refuses to protect a task while a deployment waits for protected ones: `leave` receives no more, finishes what runs and exits with code 0, so that ECS replaces the task where it wants one; `stay` goes on receiving.
+    /// The worker's answer to `DEPLOYMENT_BLOCKED`, with which ECS refuses to protect a task while a deployment waits for protected ones, and to a newer deployment that replaces the protected task: `leave` receives no more, finishes what runs and exits with code 0, so that ECS replaces the task where it wants one; `stay` goes on receiving.
     pub(crate) when_blocked: WhenBlocked,
     /// Prints the scaling signal on standard output, in CloudWatch's embedded metric format: `auto` on ECS only, `on` or `off`.
     pub(crate) metrics: MetricsSwitch,
@@ -90,7 +97,7 @@ pub(crate) enum Protect {
     Off,
 }
 
-/// The worker's answer when ECS refuses to protect its task, because a deployment waits for protected ones.
+/// The worker's answer when a deployment waits for its protected task to leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]

@@ -1,16 +1,20 @@
 //! The task that requests protection from scale-in while long work runs, releases it when idle, and notes when ECS refuses it
 //! because the task is in the way of a deployment.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::SetOnce, time::Instant};
+use aws_config::SdkConfig;
+use tokio::{
+    sync::{SetOnce, watch},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
-    Agent, AgentError, CallsInFlight, HttpAgent, ProtectionRequest, ProtectionTiming, WhenBlocked,
+    Agent, AgentError, CallsInFlight, Deployments, EcsService, HttpAgent, ProtectionRequest,
+    ProtectionTiming, WhenBlocked,
+    agent::http_address,
+    deployments::DeploymentWatch,
     protection_state::{ProtectionState, ProtectionStep},
 };
 use crate::{
@@ -23,7 +27,7 @@ const CALL_LIMIT: Duration = Duration::from_secs(8);
 /// The time in which the same failure is not logged again.
 const QUIET: Duration = Duration::from_mins(10);
 
-/// The agent that protects the task, and the times at which it is asked to.
+/// The agent that protects the task, the times at which it is asked to, and the signs by which the task leaves.
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,6 +46,7 @@ pub struct ProtectionPlan {
     pub(crate) agent: Arc<dyn Agent>,
     pub(crate) timing: ProtectionTiming,
     when_blocked: WhenBlocked,
+    deployments: Option<Arc<dyn Deployments>>,
 }
 
 impl ProtectionPlan {
@@ -54,7 +59,7 @@ impl ProtectionPlan {
     }
 
     pub(crate) fn with(agent: Arc<dyn Agent>, timing: ProtectionTiming) -> Self {
-        Self { agent, timing, when_blocked: WhenBlocked::default() }
+        Self { agent, timing, when_blocked: WhenBlocked::default(), deployments: None }
     }
 
     pub(crate) fn when_blocked(self, when_blocked: WhenBlocked) -> Self {
@@ -65,6 +70,20 @@ impl ProtectionPlan {
     #[must_use]
     pub fn stay_when_blocked(self) -> Self {
         self.when_blocked(WhenBlocked::Stay)
+    }
+
+    /// Also looks at the deployments of the task's service while the task is protected, every two minutes: once a newer one works,
+    /// the worker receives no more, finishes its calls and ends, as when the protection is refused.
+    ///
+    /// `metadata` is the URL that ECS sets as `ECS_CONTAINER_METADATA_URI_V4`. The task role needs `ecs:DescribeTasks` and
+    /// `ecs:DescribeServices`.
+    pub fn leave_when_replaced(self, metadata: &str, config: SdkConfig) -> Result<Self, AgentError> {
+        let service = EcsService::new(http_address(metadata)?, config);
+        Ok(self.watching(Arc::new(service)))
+    }
+
+    pub(crate) fn watching(self, deployments: Arc<dyn Deployments>) -> Self {
+        Self { deployments: Some(deployments), ..self }
     }
 
     /// Sets the duration from which a call is protected.
@@ -80,9 +99,10 @@ impl ProtectionPlan {
 pub(crate) struct TaskProtection {
     calls: CallsInFlight,
     status: ProtectionStatus,
-    blocked: Arc<SetOnce<String>>,
+    unwanted: Arc<SetOnce<String>>,
     end: CancellationToken,
     ended: AbortOnDropHandle<()>,
+    _watching: Option<AbortOnDropHandle<()>>,
 }
 
 impl TaskProtection {
@@ -90,18 +110,24 @@ impl TaskProtection {
     pub(crate) fn start(plan: ProtectionPlan, tasks: &Tasks) -> Self {
         let (calls, status, end) =
             (CallsInFlight::default(), ProtectionStatus::default(), CancellationToken::new());
-        let blocked = Arc::<SetOnce<String>>::default();
+        let unwanted = Arc::<SetOnce<String>>::default();
+        let watch =
+            |deployments| DeploymentWatch { deployments, status: status.clone(), unwanted: unwanted.clone() };
+        let is_leaving = plan.when_blocked == WhenBlocked::Leave;
+        let watch = plan.deployments.filter(|_| is_leaving).map(watch);
+        let watching = watch.map(|watch| tasks.spawn("deployments", End::Fine, watch.run()));
         let run = ProtectionLoop {
             state: ProtectionState::new(plan.timing),
             agent: plan.agent,
-            blocked: blocked.clone(),
+            unwanted: unwanted.clone(),
             when_blocked: plan.when_blocked,
             calls: calls.clone(),
             status: status.clone(),
             limiter: LogLimiter::default(),
         };
         let ended = tasks.spawn("protection", End::Fine, run.run(end.clone()));
-        Self { calls, status, blocked, end, ended: AbortOnDropHandle::new(ended) }
+        let ended = AbortOnDropHandle::new(ended);
+        Self { calls, status, unwanted, end, ended, _watching: watching.map(AbortOnDropHandle::new) }
     }
 
     /// The count in which calls that may outlast a stop register.
@@ -116,8 +142,8 @@ impl TaskProtection {
 
     /// Waits until ECS wants the task gone, and returns the reason; never, if it is to stay then.
     pub(crate) fn unwanted(&self) -> impl Future<Output = String> + Send + use<> {
-        let blocked = self.blocked.clone();
-        async move { blocked.wait().await.clone() }
+        let unwanted = self.unwanted.clone();
+        async move { unwanted.wait().await.clone() }
     }
 
     /// Ends the loop, and releases the protection if there may be one; after the limit it is left to expire.
@@ -131,17 +157,23 @@ impl TaskProtection {
 
 /// The expiry of the granted protection; clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ProtectionStatus(Arc<Mutex<Option<Instant>>>);
+pub(crate) struct ProtectionStatus(watch::Sender<Option<Instant>>);
 
 impl ProtectionStatus {
     /// True while a protection lasts that the agent has granted.
     pub(crate) fn is_protected(&self) -> bool {
-        self.lock().is_some_and(|until| Instant::now() < until)
+        lasts(*self.0.borrow())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits until a protection lasts.
+    pub(super) async fn protected(&self) {
+        // The sender is this one, so the wait ends with a protection.
+        drop(self.0.subscribe().wait_for(|until| lasts(*until)).await);
     }
+}
+
+fn lasts(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| Instant::now() < until)
 }
 
 struct ProtectionLoop {
@@ -149,7 +181,7 @@ struct ProtectionLoop {
     state: ProtectionState,
     status: ProtectionStatus,
     calls: CallsInFlight,
-    blocked: Arc<SetOnce<String>>,
+    unwanted: Arc<SetOnce<String>>,
     when_blocked: WhenBlocked,
     limiter: LogLimiter,
 }
@@ -197,14 +229,14 @@ impl ProtectionLoop {
                 self.note_if_unwanted(&error);
             }
         }
-        *self.status.lock() = self.state.granted_until();
+        self.status.0.send_replace(self.state.granted_until());
     }
 
     /// Notes that ECS wants the task gone; the first such answer decides for good.
     fn note_if_unwanted(&self, error: &AgentError) {
         if let (AgentError::DeploymentBlocked(_), WhenBlocked::Leave) = (error, self.when_blocked) {
             // A second answer says no more than the first.
-            drop(self.blocked.set(error.to_string()));
+            drop(self.unwanted.set(error.to_string()));
         }
     }
 

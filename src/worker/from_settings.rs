@@ -9,7 +9,7 @@ use crate::{
     aws::{self, AwsAccess, RoleSettings, ServiceLocation},
     config::{self, QueueSettings, Settings},
     consumer::{Pool, PoolSettings, Preparation, settle::DlqSettings},
-    ecs::{self, EcsEnvironment, HttpAgent, MetricsSwitch},
+    ecs::{self, EcsEnvironment, EcsService, HttpAgent, MetricsSwitch},
     envelope::{SignatureCheck, SnsSignature},
     handler::{
         self, AnyHandler, RoutingHandler, Source,
@@ -31,7 +31,7 @@ pub(crate) fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
     worker = worker.admin_control(settings.admin.access());
     worker = worker.patience(settings.start.patience);
     worker = worker.credentials_dead_after(settings.aws.credentials_dead_after.duration());
-    worker = on_ecs(worker, &settings.ecs, &config::surroundings());
+    worker = on_ecs(worker, settings, &config::surroundings());
     warn_in_pod(settings);
     let pool = |(name, pool): (&String, &PoolSettings)| (name.clone(), Pool::new(pool.concurrency));
     let pools: BTreeMap<String, Pool> = settings.pool.iter().map(pool).collect();
@@ -47,14 +47,16 @@ pub(crate) fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
 }
 
 /// Adds task protection and the scaling signal, on ECS.
-fn on_ecs(mut worker: Worker, settings: &ecs::Settings, surroundings: &EcsEnvironment) -> Worker {
+fn on_ecs(mut worker: Worker, settings: &Settings, surroundings: &EcsEnvironment) -> Worker {
+    let Settings { ecs: settings, aws, .. } = settings;
     if surroundings.is_ecs() && settings.stop_timeout.is_none() {
         events::StopTimeoutUnknown {}.emit();
     }
     if let Some(agent) = surroundings.agent.as_ref().filter(|_| settings.protect == ecs::Protect::Auto) {
         let agent = Arc::new(HttpAgent::new(agent));
-        let plan = ecs::ProtectionPlan::with(agent, settings.timing());
-        worker = worker.protect(plan.when_blocked(settings.when_blocked));
+        let plan = ecs::ProtectionPlan::with(agent, settings.timing()).when_blocked(settings.when_blocked);
+        let service = ecs_service(aws, surroundings).map(Arc::new);
+        worker = worker.protect(service.into_iter().fold(plan, |plan, service| plan.watching(service)));
     }
     let is_printed = match settings.metrics {
         MetricsSwitch::Auto => surroundings.is_ecs(),
@@ -67,6 +69,12 @@ fn on_ecs(mut worker: Worker, settings: &ecs::Settings, surroundings: &EcsEnviro
     let mut signal = ScalingSignal::new(settings.metrics_namespace.as_str(), settings.metrics_interval.0);
     signal.metadata.clone_from(&surroundings.metadata);
     worker.scaling_signal(signal)
+}
+
+/// The API of ECS for this task. The endpoint of the settings is one of SQS.
+pub(super) fn ecs_service(aws: &aws::Settings, surroundings: &EcsEnvironment) -> Option<EcsService> {
+    let access = aws::Settings { endpoint_url: None, ..aws.clone() };
+    surroundings.metadata.clone().map(|metadata| EcsService::new(metadata, access))
 }
 
 /// Logs the settings with which a pod is killed too early, or not probed.

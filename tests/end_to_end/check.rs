@@ -277,7 +277,12 @@ async fn on_ecs_the_stop_and_the_protection_are_checked() {
     for (agent, settings, code, codes) in [
         (Agent::Well, "", 0, &["stop-timeout-unknown"][..]),
         (Agent::Well, "[ecs]\nstop_timeout = \"2m\"", 0, &[]),
-        (Agent::Denied, "[ecs]\nstop_timeout = \"2m\"", 0, &["protection-unavailable"]),
+        (
+            Agent::Denied,
+            "[ecs]\nstop_timeout = \"2m\"",
+            0,
+            &["protection-unavailable", "deployments-unknown"],
+        ),
         (Agent::Denied, "[ecs]\nstop_timeout = \"2m\"\nprotect = \"off\"", 0, &[]),
         (Agent::Standalone, "[ecs]\nstop_timeout = \"2m\"", 0, &["protection-pointless"]),
         (Agent::Well, "[ecs]\nstop_timeout = \"30s\"\n[drain]\nlimit = \"110s\"", 64, &["drain-limit"]),

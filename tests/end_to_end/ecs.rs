@@ -119,6 +119,23 @@ async fn a_refused_task_receives_no_more_finishes_its_work_and_leaves_with_code_
 }
 
 #[tokio::test]
+async fn a_task_whose_service_has_a_newer_deployment_finishes_its_work_and_leaves_with_code_0() {
+    let ((dev, queue), gate) = (served().await, Gate::closed());
+    let ecs = Ecs::start(Agent::Well).await;
+    let handler = gate.handler();
+    let worker = worker(&ecs, &queue, &handler, SOON).await;
+    ecs.deploy();
+    dev.sqs.send(&queue, "{}").await;
+    let line = worker.process.complains("the worker is cordoned").await;
+    assert!(line.contains("the deployment ecs-svc/2 of worker:8 replaces this task"), "{line}");
+    gate.open();
+    let ended = worker.process.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    assert_eq!(handler.ended().len(), 1);
+    assert_eq!(ecs.asked().last().unwrap(), r#"{"ProtectionEnabled":false}"#);
+}
+
+#[tokio::test]
 async fn a_task_that_is_refused_a_longer_protection_releases_the_one_it_has() {
     let (dev, gate) = (Dev::start().await, Gate::closed());
     let (orders, films) = (dev.sqs.pair("orders", 5).await, dev.sqs.pair("films", 5).await);

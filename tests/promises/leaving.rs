@@ -1,4 +1,5 @@
-//! Promise 13, in a deployment: a task whose protection is refused receives no more, finishes what runs, and leaves.
+//! Promise 13, in a deployment: a task whose protection is refused, or which a newer deployment replaces, receives no more,
+//! finishes what runs, and leaves.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -12,7 +13,7 @@ use longshore::{
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
-    agent::{AgentBehavior, FakeAgent},
+    agent::{AgentBehavior, DeploymentsBehavior, FakeAgent, FakeDeployments},
     scene::{Running, Scene},
     secs,
 };
@@ -138,5 +139,71 @@ async fn a_task_that_is_to_stay_goes_on_when_its_protection_is_refused() {
     scene.emptied().await;
     sleep(secs(60)).await;
     assert!(!worker.has_ended());
+    worker.drain().await;
+}
+
+/// A worker that looks at the deployments of its service, and one of whose calls takes 50 minutes.
+async fn watched(stays: bool) -> (Arc<FakeDeployments>, Arc<FakeAgent>, Scene, Running) {
+    let (agent, deployments) = (Arc::new(FakeAgent::default()), Arc::new(FakeDeployments::default()));
+    let plan = ProtectionPlan::with(agent.clone(), ProtectionTiming::default()).watching(deployments.clone());
+    let plan = if stays { plan.stay_when_blocked() } else { plan };
+    let scene = Scene::new().protected_by(plan);
+    let scene = scene.options(|options| options.timeout = Limit::After(Duration::from_hours(1)));
+    scene.send("3000");
+    let worker = scene.start(takes);
+    scene.journal.began(1).await;
+    (deployments, agent, scene, worker)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_a_newer_deployment_replaces_receives_no_more_finishes_releases_and_leaves() {
+    let (deployments, agent, scene, worker) = watched(false).await;
+    sleep(secs(600)).await;
+    deployments.set_behavior(DeploymentsBehavior::Newer);
+    sleep(secs(151)).await;
+    let notice = worker.health.notices()["worker"].clone();
+    assert!(notice.contains("the deployment ecs-svc/2 of worker:8 replaces this task"), "{notice}");
+    scene.send("1");
+    sleep(secs(600)).await;
+    assert!(!worker.has_ended() && agent.protects(), "its call still runs");
+    assert_eq!(worker.ended().await, Drained::All);
+    assert_eq!((scene.journal.runs().len(), scene.visible()), (1, 1), "the next task has the other one");
+    assert!(!agent.protects());
+}
+
+#[tokio::test(start_paused = true)]
+async fn deployments_that_cannot_be_read_let_no_task_leave() {
+    let (deployments, _, scene, worker) = watched(false).await;
+    deployments.set_behavior(DeploymentsBehavior::Unreadable);
+    scene.journal.ended(1).await;
+    scene.send("1");
+    scene.journal.ended(2).await;
+    let looks = deployments.looks().len();
+    assert!((20..=34).contains(&looks), "{looks} in 50 minutes");
+    assert!(!worker.has_ended());
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn deployments_are_read_while_the_task_is_protected_only() {
+    let (deployments, agent, scene, worker) = watched(false).await;
+    scene.journal.ended(1).await;
+    sleep(secs(60)).await;
+    assert!(!agent.protects());
+    let looks = deployments.looks().len();
+    for _ in 0..60 {
+        scene.send("5");
+        sleep(secs(60)).await;
+    }
+    assert_eq!(deployments.looks().len(), looks, "short calls need no protection");
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_is_to_stay_reads_no_deployments() {
+    let (deployments, agent, scene, worker) = watched(true).await;
+    sleep(secs(600)).await;
+    assert!(agent.protects() && deployments.looks().is_empty());
+    scene.journal.ended(1).await;
     worker.drain().await;
 }

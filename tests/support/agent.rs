@@ -1,4 +1,4 @@
-//! A fake ECS agent on the test's clock, which protects as ECS does and fails on request.
+//! A fake ECS agent on the test's clock, which protects as ECS does and fails on request, and fake deployments of its service.
 
 use std::{
     future::pending,
@@ -7,7 +7,9 @@ use std::{
 };
 
 use futures_util::future::{BoxFuture, FutureExt as _};
-use longshore::ecs::{Agent, AgentError, ProtectionReport, ProtectionRequest};
+use longshore::ecs::{
+    Agent, AgentError, Deployments, DeploymentsError, ProtectionReport, ProtectionRequest, Replacement,
+};
 use tokio::time::Instant;
 
 /// The behavior of the agent.
@@ -82,5 +84,46 @@ impl Agent for FakeAgent {
 
     fn state(&self) -> BoxFuture<'_, Result<ProtectionReport, AgentError>> {
         std::future::ready(Ok(ProtectionReport { protection_enabled: self.protects() })).boxed()
+    }
+}
+
+/// What the deployments of the service are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum DeploymentsBehavior {
+    /// The task's own is the newest.
+    #[default]
+    Own,
+    /// A newer one replaces the task.
+    Newer,
+    /// They cannot be read.
+    Unreadable,
+}
+
+/// The deployments of the service, and the times at which they were read.
+#[derive(Debug, Default)]
+pub(crate) struct FakeDeployments(Mutex<(DeploymentsBehavior, Vec<Instant>)>);
+
+impl FakeDeployments {
+    pub(crate) fn set_behavior(&self, behavior: DeploymentsBehavior) {
+        self.0.lock().unwrap().0 = behavior;
+    }
+
+    /// The times of all looks so far.
+    pub(crate) fn looks(&self) -> Vec<Instant> {
+        self.0.lock().unwrap().1.clone()
+    }
+}
+
+impl Deployments for FakeDeployments {
+    fn replacement(&self) -> BoxFuture<'_, Result<Option<Replacement>, DeploymentsError>> {
+        let mut state = self.0.lock().unwrap();
+        state.1.push(Instant::now());
+        let newer = || Replacement { id: "ecs-svc/2".to_owned(), task_definition: "worker:8".to_owned() };
+        std::future::ready(match state.0 {
+            DeploymentsBehavior::Own => Ok(None),
+            DeploymentsBehavior::Newer => Ok(Some(newer())),
+            DeploymentsBehavior::Unreadable => Err(DeploymentsError::NoAnswer("on request".to_owned())),
+        })
+        .boxed()
     }
 }

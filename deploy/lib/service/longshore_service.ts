@@ -39,7 +39,7 @@ export class LongshoreService extends Construct implements IGrantable, IConnecta
     const { prefix, minTasks = 1, maxTasks = 10, arrivals = [] } = props;
     this.connections = new Connections({ securityGroups: [...(props.securityGroups ?? [httpsOut(this, props)])] });
     this.names = { clusterName: props.cluster?.clusterName ?? addCluster(this, prefix), serviceName: `${prefix}-worker` };
-    this.taskRole = addTaskRole(this, props, this.names.clusterName);
+    this.taskRole = addTaskRole(this, props, this.names);
     this.executionRole = addExecutionRole(this);
     this.grantPrincipal = this.taskRole.grantPrincipal;
     this.taskDefinition = addTask(this, props, this);

@@ -3,6 +3,7 @@ import { Aws } from 'aws-cdk-lib';
 import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 import { SEND_ACTIONS } from '../longshore_key.ts';
+import type { ServiceNames } from '../metrics.ts';
 import type { LongshoreServiceProps } from './props.ts';
 
 /** The actions that the worker calls, and on what; a test compares them with its source. */
@@ -10,23 +11,25 @@ export const WORKER_ACTIONS = {
   queue: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility', 'sqs:GetQueueAttributes'],
   dlq: ['sqs:SendMessage', 'sqs:GetQueueUrl', 'sqs:GetQueueAttributes'],
   topic: ['sns:Publish', 'sns:GetTopicAttributes'],
-  tasks: ['ecs:GetTaskProtection', 'ecs:UpdateTaskProtection'],
+  tasks: ['ecs:GetTaskProtection', 'ecs:UpdateTaskProtection', 'ecs:DescribeTasks'],
+  service: ['ecs:DescribeServices'],
 };
 /** What the agent of `aws ecs execute-command` opens its channels by. */
 const EXECUTE_COMMAND = ['CreateControlChannel', 'CreateDataChannel', 'OpenControlChannel', 'OpenDataChannel'].map((name) => `ssmmessages:${name}`);
 
 /** The role that the worker, and what runs beside it, has. */
-export function addTaskRole(scope: Construct, props: LongshoreServiceProps, clusterName: string): Role {
+export function addTaskRole(scope: Construct, props: LongshoreServiceProps, { clusterName, serviceName }: ServiceNames): Role {
   const { queues, collector, enableExecuteCommand } = props;
   const dlqs = queues.flatMap(({ deadLetterQueue }) => deadLetterQueue ?? []);
   const topics = queues.flatMap(({ notify }) => (notify === undefined || notify.outcomes.length === 0 ? [] : [notify.topic]));
-  const tasks = `arn:${Aws.PARTITION}:ecs:${Aws.REGION}:${Aws.ACCOUNT_ID}:task/${clusterName}/*`;
+  const inCluster = (kind: string, name: string) => `arn:${Aws.PARTITION}:ecs:${Aws.REGION}:${Aws.ACCOUNT_ID}:${kind}/${clusterName}/${name}`;
   const keys = [...queues.map(({ queue }) => queue), ...dlqs].map(({ encryptionMasterKey }) => encryptionMasterKey).concat(topics.map(({ masterKey }) => masterKey));
   return roleOfTasks(scope, 'TaskRole', [
     ...allow(WORKER_ACTIONS.queue, queues.map(({ queue }) => queue.queueArn)),
     ...allow(WORKER_ACTIONS.dlq, dlqs.map(({ queueArn }) => queueArn)),
     ...allow(WORKER_ACTIONS.topic, topics.map(({ topicArn }) => topicArn)),
-    ...allow(WORKER_ACTIONS.tasks, [tasks]),
+    ...allow(WORKER_ACTIONS.tasks, [inCluster('task', '*')]),
+    ...allow(WORKER_ACTIONS.service, [inCluster('service', serviceName)]),
     ...allow(SEND_ACTIONS, keys.flatMap((key) => key?.keyArn ?? []), { StringEquals: { 'kms:ViaService': ['sqs', 'sns'].map((service) => `${service}.${Aws.REGION}.amazonaws.com`) } }),
     ...(collector === undefined ? [] : allow(['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], ['*'])),
     ...(enableExecuteCommand === true ? allow(EXECUTE_COMMAND, ['*']) : []),

@@ -310,7 +310,7 @@ class InTheConsole(unittest.TestCase):
         names, made, alarms, task = console("[[local.queue, local.is_fifo, local.dlqs, local.cluster_name], [local.makes_queue, local.makes_key, local.makes_topic, local.makes_alarm_topic, local.makes_cluster], keys(local.alarms), local.task_statements]", existing=existing)
         self.assertEqual((names, made), (["incoming.fifo", True, [], "shared"], [False, False, False, True, False]))
         self.assertEqual(alarms, ["memory", "oldest-message"])
-        self.assertEqual({arn for one in task for arn in one["resources"]}, {existing["queue"], existing["topic"], existing["key"], "arn:aws:ecs:REGION:123456789012:task/shared/*"})
+        self.assertEqual({arn for one in task for arn in one["resources"]}, {existing["queue"], existing["topic"], existing["key"], "arn:aws:ecs:REGION:123456789012:task/shared/*", "arn:aws:ecs:REGION:123456789012:service/shared/orders-test-worker"})
         self.assertNotIn("kms:Decrypt", str(console("local.task_statements", existing={"queue": existing["queue"], "topic": existing["topic"]})))
 
     def test_doors_that_cannot_be_are_refused(self):

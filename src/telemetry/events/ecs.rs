@@ -59,6 +59,12 @@ events! {
         request: &'a str,
     }
 
+    /// The deployments of the service could not be read; the same failure is logged once.
+    info DeploymentsUnknown<'a>: "a newer deployment is not noticed before ecs refuses a protection, hint: grant the task role ecs:DescribeTasks and ecs:DescribeServices, and in a private network add the endpoint ecs" {
+        /// The error.
+        error: &'a (dyn Error + 'static) as %,
+    }
+
     /// The protection could not be released at the stop.
     warn ProtectionLeft: "the protection from scale-in could not be ended, it expires by itself" {}
 

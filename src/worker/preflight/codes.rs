@@ -180,6 +180,8 @@ codes! {
         "set admin.listen to 0.0.0.0:9090, or [::]:9090 where pods have IPv6 alone; or leave it, with an exec probe of longshore healthcheck";
     ProtectionUnavailable = "protection-unavailable", Warning,
         "grant the task role ecs:GetTaskProtection and ecs:UpdateTaskProtection, or set ecs.protect = \"off\"";
+    DeploymentsUnknown = "deployments-unknown", Notice,
+        "grant the task role ecs:DescribeTasks and ecs:DescribeServices, and in a private network add the endpoint ecs; or set ecs.when_blocked = \"stay\"";
     ProtectionPointless = "protection-pointless", Notice,
         "nothing: a task of no service is not scaled in";
 }

@@ -8,9 +8,9 @@ use crate::{
     config::{QueueSettings, Settings},
     consumer::ConsumerSettings,
     duration::Span,
-    ecs::{Agent as _, AgentError, EcsEnvironment, HttpAgent, Protect},
+    ecs::{Agent as _, AgentError, Deployments as _, EcsEnvironment, HttpAgent, Protect, WhenBlocked},
     stop,
-    worker::shutdown::may_outlast,
+    worker::{from_settings::ecs_service, shutdown::may_outlast},
 };
 
 /// The longest stop timeout on Fargate.
@@ -85,19 +85,27 @@ pub(super) fn timeout_beyond_drain(
         .then(|| Finding::of(name, Code::TimeoutBeyondDrain, message()))
 }
 
-/// Reads the task's protection if the worker would set it, which proves the access and changes nothing.
-async fn check_protection(settings: &Settings, surroundings: &EcsEnvironment) -> Option<Finding> {
+/// Reads the task's protection and the deployments of its service if the worker would use them, which proves the access and
+/// changes nothing.
+async fn check_protection(settings: &Settings, surroundings: &EcsEnvironment) -> Vec<Finding> {
     let limit = settings.drain_limit();
     let mut queues = settings.queues.values();
     let is_wanted = settings.ecs.protect == Protect::Auto
         && queues.any(|queue| may_outlast(queue.consumer.timeout.duration(), limit));
-    let agent = surroundings.agent.as_ref().filter(|_| is_wanted)?;
-    let code = match HttpAgent::new(agent).state().await {
-        Ok(_) => return None,
-        Err(AgentError::Standalone(detail)) => return Some(Finding::new(Code::ProtectionPointless, detail)),
-        Err(error) => (Code::ProtectionUnavailable, error),
+    let Some(agent) = surroundings.agent.as_ref().filter(|_| is_wanted) else { return Vec::new() };
+    let protection = match HttpAgent::new(agent).state().await {
+        Ok(_) => None,
+        Err(AgentError::Standalone(detail)) => return vec![Finding::new(Code::ProtectionPointless, detail)],
+        Err(error) => Some(Finding::new(Code::ProtectionUnavailable, error.to_string())),
     };
-    Some(Finding::new(code.0, code.1.to_string()))
+    protection.into_iter().chain(check_deployments(settings, surroundings).await).collect()
+}
+
+async fn check_deployments(settings: &Settings, surroundings: &EcsEnvironment) -> Option<Finding> {
+    let is_wanted = settings.ecs.when_blocked == WhenBlocked::Leave;
+    let service = ecs_service(&settings.aws, surroundings).filter(|_| is_wanted)?;
+    let error = service.replacement().await.err()?;
+    Some(Finding::new(Code::DeploymentsUnknown, error.to_string()))
 }
 
 #[cfg(test)]

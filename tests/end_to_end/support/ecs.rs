@@ -1,4 +1,4 @@
-//! A fake ECS agent and task metadata over HTTP, as strict as the real ones.
+//! A fake ECS agent, task metadata and API over HTTP, as strict as the real ones.
 
 use std::{
     net::Ipv4Addr,
@@ -9,8 +9,8 @@ use super::tasks;
 use axum::{
     Json, Router,
     extract::State,
-    http::StatusCode,
-    routing::{get, put},
+    http::{HeaderMap, StatusCode},
+    routing::{get, post, put},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -49,30 +49,43 @@ struct Ask {
 struct Shared {
     agent: Agent,
     asked: Arc<Mutex<Vec<String>>>,
+    newest: Arc<Mutex<&'static str>>,
 }
 
-/// The agent and metadata server that ECS runs beside a task.
+/// The agent and metadata server that ECS runs beside a task, and its API.
 pub(crate) struct Ecs {
     address: String,
+    api: String,
     asked: Arc<Mutex<Vec<String>>>,
+    newest: Arc<Mutex<&'static str>>,
     serving: JoinHandle<()>,
 }
 
 impl Ecs {
     pub(crate) async fn start(agent: Agent) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = format!("http://{}/api/0a1b", listener.local_addr().unwrap());
+        let api = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::<Mutex<Vec<String>>>::default();
+        let newest = Arc::new(Mutex::new(DEPLOYMENT));
+        let shared = Shared { agent, asked: asked.clone(), newest: newest.clone() };
         let router = Router::new()
+            .route("/", post(call))
             .route("/api/0a1b/task-protection/v1/state", put(set).get(state))
-            .route("/api/0a1b/task", get(task))
-            .with_state(Shared { agent, asked: asked.clone() });
+            .route("/api/0a1b/task", get(metadata))
+            .with_state(shared);
         let serving = tasks::detach("ecs agent", async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, asked, serving }
+        Self { address: format!("{api}/api/0a1b"), api, asked, newest, serving }
     }
 
-    /// Sets the environment of an ECS task.
+    /// Makes a newer deployment of the task's service.
+    pub(crate) fn deploy(&self) {
+        *self.newest.lock().unwrap() = "ecs-svc/2";
+    }
+
+    /// Sets the environment of an ECS task, with this API of ECS.
     pub(crate) fn around(&self, launch: Launch) -> Launch {
+        let launch = launch.variable("AWS_ENDPOINT_URL_ECS", &self.api);
+        let launch = launch.variable("AWS_ACCESS_KEY_ID", "any").variable("AWS_SECRET_ACCESS_KEY", "any");
         let launch = launch.variable("ECS_AGENT_URI", &self.address);
         launch.variable("ECS_CONTAINER_METADATA_URI_V4", &self.address)
     }
@@ -94,6 +107,8 @@ impl Drop for Ecs {
 }
 
 const TASK: &str = "arn:aws:ecs:eu-west-1:123456789012:task/jobs/0a1b";
+/// The deployment that the task is of.
+const DEPLOYMENT: &str = "ecs-svc/1";
 
 async fn set(State(shared): State<Shared>, body: String) -> (StatusCode, Json<Value>) {
     shared.asked.lock().unwrap().push(body.clone());
@@ -109,7 +124,29 @@ async fn state(State(shared): State<Shared>) -> (StatusCode, Json<Value>) {
     shared.answer(false)
 }
 
-async fn task() -> Json<Value> {
+/// The two calls of the API, in its protocol AWS JSON 1.1.
+async fn call(State(shared): State<Shared>, headers: HeaderMap, body: String) -> (StatusCode, Json<Value>) {
+    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let is_signed = headers.contains_key("authorization");
+    let action = target.strip_prefix("AmazonEC2ContainerServiceV20141113.").filter(|_| is_signed);
+    // The type of the body is not that which `Json` takes.
+    let body: Value = serde_json::from_str(&body).unwrap_or_default();
+    let answer = match action {
+        _ if shared.agent == Agent::Denied => None,
+        Some("DescribeTasks") if body == json!({ "cluster": "jobs", "tasks": [TASK] }) => Some(
+            json!({ "tasks": [{ "taskArn": TASK, "group": "service:worker", "startedBy": DEPLOYMENT }] }),
+        ),
+        Some("DescribeServices") if body == json!({ "cluster": "jobs", "services": ["worker"] }) => {
+            Some(json!({ "services": [{ "serviceName": "worker", "deployments": shared.deployments() }] }))
+        }
+        _ => None,
+    };
+    let denied =
+        || (StatusCode::BAD_REQUEST, Json(json!({ "__type": "AccessDeniedException", "message": target })));
+    answer.map_or_else(denied, |answer| (StatusCode::OK, Json(answer)))
+}
+
+async fn metadata() -> Json<Value> {
     Json(json!({
         "Cluster": "jobs", "TaskARN": TASK, "Family": "worker", "Revision": "7", "DesiredStatus": "RUNNING",
         "Limits": { "CPU": 0.25, "Memory": 512 }, "AvailabilityZone": "eu-west-1b", "LaunchType": "FARGATE",
@@ -118,6 +155,23 @@ async fn task() -> Json<Value> {
 }
 
 impl Shared {
+    /// The deployments of the service: the newest is the primary one, and runs both of its tasks.
+    fn deployments(&self) -> Vec<Value> {
+        let newest = *self.newest.lock().unwrap();
+        let deployment = |id: &str, status: &str, revision: u8| {
+            let definition = format!("arn:aws:ecs:eu-west-1:123456789012:task-definition/worker:{revision}");
+            json!({
+                "id": id, "status": status, "taskDefinition": definition, "desiredCount": 2, "runningCount": 2,
+                "pendingCount": 0, "failedTasks": 0, "rolloutState": "IN_PROGRESS", "createdAt": 1_790_000_000.5,
+            })
+        };
+        let mut all = vec![deployment(newest, "PRIMARY", 8)];
+        if newest != DEPLOYMENT {
+            all.push(deployment(DEPLOYMENT, "ACTIVE", 7));
+        }
+        all
+    }
+
     fn answer(&self, protect: bool) -> (StatusCode, Json<Value>) {
         let failure = |reason: &str| {
             let failure = json!({ "Arn": TASK, "Reason": reason, "Detail": "on request" });
