@@ -1,10 +1,6 @@
 //! The task's service, as the API of ECS describes it.
 
-use std::{
-    error::Error,
-    future::Future,
-    time::{Duration, SystemTime},
-};
+use std::{error::Error, future::Future, time::SystemTime};
 
 use aws_sdk_ecs::{
     Client,
@@ -69,7 +65,9 @@ impl EcsService {
         let client = EcsClient { sdk: Client::from_conf(config.build()), credentials };
         let call = client.sdk.describe_tasks().cluster(&task.cluster).tasks(&task.task_arn);
         let answer = client.answered("ecs:DescribeTasks", || call.clone().send()).await?;
-        let Some(described) = answer.tasks.unwrap_or_default().pop() else { return Ok(None) };
+        let described = answer.tasks.unwrap_or_default().pop();
+        let described =
+            described.ok_or_else(|| DeploymentsError::NoAnswer("it knows no such task".to_owned()))?;
         let service = described.group.as_deref().and_then(|group| group.strip_prefix(OF_SERVICE));
         Ok(service.zip(described.started_by.as_deref()).map(|(service, deployment)| OwnTask {
             client,
@@ -126,7 +124,6 @@ impl EcsClient {
 
 impl From<types::Deployment> for Deployment {
     fn from(found: types::Deployment) -> Self {
-        let created = found.created_at.map(|created| Duration::from_secs_f64(created.as_secs_f64().max(0.0)));
         Self {
             id: found.id.unwrap_or_default(),
             task_definition: found.task_definition.unwrap_or_default(),
@@ -134,7 +131,7 @@ impl From<types::Deployment> for Deployment {
             is_failing: found.failed_tasks > 0 || found.rollout_state == Some(DeploymentRolloutState::Failed),
             running: found.running_count,
             desired: found.desired_count,
-            created: created.map(|created| SystemTime::UNIX_EPOCH + created),
+            created: found.created_at.and_then(|created| created.try_into().ok()),
         }
     }
 }
