@@ -59,8 +59,9 @@ test: format lint features rustdoc tests licences unused deploy-test test-helm t
 format: ## rustfmt
 	cargo fmt --all --check
 
-lint: ## clippy, warnings fatal
+lint: ## clippy, warnings fatal, and whether the mutations of the simulation fit the code
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(if $(PYTHON),python3 tests/simulation/mutations.py --texts)
 
 features: ## the library with no feature, each alone and all, checked; and that it stays small
 	tests/features.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Breaks each promise on purpose in a copy of the tree, and prints the first seed of the simulation that finds it.
 
-With names it runs these only, and leaves the table in docs/simulation.md. All mutations are built at once: each becomes `if crate::mutation::is("name") { mutated } else { original }`.
+With names it runs these only, and leaves the table in docs/simulation.md; with --texts it checks alone that the texts are there. All mutations are built at once: each becomes `if crate::mutation::is("name") { mutated } else { original }`.
 """
 
 import json
@@ -127,7 +127,7 @@ MUTATIONS = [
      "self.row.calls >= CALLS_IN_A_ROW",
      "false"),
     ("15", "the last attempt is not kept", "src/consumer/disposition.rs",
-     "KeptFailures::UnavailableAtLastAttempt => {0},",
+     "KeptFailures::UncrashedAtLastAttempt | KeptFailures::UnavailableAtLastAttempt => {\n                {0}\n            }",
      "self.is_last_attempt(message.receive_count)",
      "false"),
     ("11", "a handler that is not available is called all the time", "src/consumer/start_limit.rs",
@@ -165,6 +165,15 @@ def mutate(text, mutation):
     return text.replace(before, frame.replace("{0}", switch))
 
 
+def mutated_files():
+    """The mutated files by their paths; ends the program if a text is not there, or more than once."""
+    changed = {}
+    for mutation in MUTATIONS:
+        path = mutation[2]
+        changed[path] = mutate(changed.get(path) or (ROOT / path).read_text(), mutation)
+    return changed
+
+
 def copy_tree():
     COPY.mkdir(parents=True, exist_ok=True)
     files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True, text=True)
@@ -175,10 +184,7 @@ def copy_tree():
         copy.parent.mkdir(parents=True, exist_ok=True)
         if not copy.is_file() or copy.read_bytes() != source.read_bytes():
             shutil.copy(source, copy)
-    changed = {}
-    for mutation in MUTATIONS:
-        path = mutation[2]
-        changed[path] = mutate(changed.get(path) or (ROOT / path).read_text(), mutation)
+    changed = mutated_files()
     changed["src/lib.rs"] = (ROOT / "src/lib.rs").read_text() + SWITCH
     for path, text in changed.items():
         (COPY / path).write_text(text)
@@ -237,4 +243,7 @@ def main(*names):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[1:] == ["--texts"]:
+        mutated_files()
+    else:
+        main(*sys.argv[1:])
