@@ -162,12 +162,16 @@ async fn check_handler(name: &str, queue: &QueueSettings, settings: &Settings) -
     let closed = AssertUnwindSafe(handler.close()).catch_unwind();
     // Anything that it leaves running ends with this process.
     drop(tokio::time::timeout(CLOSE_LIMIT, closed).await);
-    let hosts_function = queue.handlers().any(handler::Settings::hosts_function);
     let unreachable = answer.err().map(|reason| Finding {
-        fix: hosts_function.then(|| UNSTARTED_FUNCTION.to_owned()),
+        fix: unreachable_fix(queue).map(str::to_owned),
         ..Finding::of(name, Code::HandlerUnreachable, reason)
     });
     unreachable.into_iter().chain(doubt.map(|doubt| Finding::of(name, Code::HandlerAnswer, doubt))).collect()
+}
+
+/// The fix of a handler that is not reached, where it is another than that of its code; the reason does not say which route has it.
+fn unreachable_fix(queue: &QueueSettings) -> Option<&'static str> {
+    queue.handlers().all(handler::Settings::hosts_function).then_some(UNSTARTED_FUNCTION)
 }
 
 async fn probe(handler: &AnyHandler) -> Result<(), String> {
@@ -257,6 +261,16 @@ mod tests {
             |fifo| fifo_topic("orders", &queue, &QueueAttributes { fifo, ..QueueAttributes::default() });
         assert_eq!(found(false).map(|found| found.code), Some(Code::TopicFifo));
         assert_eq!(found(true), None);
+    }
+
+    #[test]
+    fn only_a_queue_whose_handlers_all_are_hosted_functions_has_their_fix() {
+        let fix = |section: &str| unreachable_fix(&toml::from_str(section).unwrap());
+        let function = "handler = { kind = \"lambda\", command = [\"bootstrap\"] }";
+        let http = "handler = { kind = \"http\", url = \"http://localhost/\" }";
+        assert_eq!(fix(function), Some(UNSTARTED_FUNCTION));
+        assert_eq!(fix(http), None);
+        assert_eq!(fix(&format!("[route.1]\n{function}\n[route.2]\n{http}")), None);
     }
 
     #[test]
