@@ -17,7 +17,7 @@ RUSTFLAGS="--cfg fuzzing $coverage" cargo build --release --quiet --target "$hos
   --manifest-path tests/fuzz/libfuzzer/Cargo.toml --target-dir "$out/build"
 program=$out/build/$host/release/longshore-fuzz
 
-[ $# -gt 0 ] || mapfile -t names < <("$program" -runs=0 2>/dev/null || true)
+[ $# -gt 0 ] || mapfile -t names < <("$program" -runs=0 -artifact_prefix="$out/names-" 2>/dev/null || true)
 failed=()
 for name in "${@:-${names[@]}}"; do
   seeds=tests/fuzz/seeds/$name
