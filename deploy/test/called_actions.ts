@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { source } from './source.ts';
 
-/** Operations of the services that are called by SDKs, all of the first two and of ECS what describes; without arguments, as the SDK's builders begin. */
+/** All operations of the services that are called by SDKs; without arguments, as the SDK's builders begin. */
 const OPERATIONS: Readonly<Record<string, readonly string[]>> = {
   sqs: [
     'AddPermission', 'CancelMessageMoveTask', 'ChangeMessageVisibility', 'ChangeMessageVisibilityBatch', 'CreateQueue', 'DeleteMessage',
@@ -21,7 +21,25 @@ const OPERATIONS: Readonly<Record<string, readonly string[]>> = {
     'SetSubscriptionAttributes', 'SetTopicAttributes', 'Subscribe', 'TagResource', 'Unsubscribe', 'UntagResource',
     'VerifySMSSandboxPhoneNumber',
   ],
-  ecs: ['DescribeCapacityProviders', 'DescribeClusters', 'DescribeContainerInstances', 'DescribeServiceDeployments', 'DescribeServiceRevisions', 'DescribeServices', 'DescribeTaskDefinition', 'DescribeTaskSets', 'DescribeTasks'],
+  ecs: [
+    'AssociateGatewayWithCluster', 'ContinueServiceDeployment', 'CreateCapacityProvider', 'CreateCluster', 'CreateDaemon',
+    'CreateExpressGatewayService', 'CreateGateway', 'CreateService', 'CreateTaskSet', 'DeleteAccountSetting', 'DeleteAttributes',
+    'DeleteCapacityProvider', 'DeleteCluster', 'DeleteDaemon', 'DeleteDaemonTaskDefinition', 'DeleteExpressGatewayService',
+    'DeleteGateway', 'DeleteService', 'DeleteTaskDefinitions', 'DeleteTaskSet', 'DeregisterContainerInstance',
+    'DeregisterTaskDefinition', 'DescribeCapacityProviders', 'DescribeClusters', 'DescribeContainerInstances', 'DescribeDaemon',
+    'DescribeDaemonDeployments', 'DescribeDaemonRevisions', 'DescribeDaemonTaskDefinition', 'DescribeExpressGatewayService',
+    'DescribeGateway', 'DescribeGatewayResources', 'DescribeGatewayRoute', 'DescribeServiceDeployments', 'DescribeServiceRevisions',
+    'DescribeServices', 'DescribeTaskDefinition', 'DescribeTaskSets', 'DescribeTasks', 'DisassociateGatewayFromCluster',
+    'DiscoverPollEndpoint', 'ExecuteCommand', 'GetTaskProtection', 'ListAccountSettings', 'ListAttributes', 'ListClusters',
+    'ListContainerInstances', 'ListDaemonDeployments', 'ListDaemonTaskDefinitions', 'ListDaemons', 'ListGatewayClusterAssociations',
+    'ListGatewayRoutes', 'ListGateways', 'ListServiceDeployments', 'ListServices', 'ListServicesByNamespace', 'ListTagsForResource',
+    'ListTaskDefinitionFamilies', 'ListTaskDefinitions', 'ListTasks', 'PutAccountSetting', 'PutAccountSettingDefault', 'PutAttributes',
+    'PutClusterCapacityProviders', 'RegisterContainerInstance', 'RegisterDaemonTaskDefinition', 'RegisterTaskDefinition', 'RunTask',
+    'StartTask', 'StopServiceDeployment', 'StopTask', 'SubmitAttachmentStateChanges', 'SubmitContainerStateChange',
+    'SubmitTaskStateChange', 'TagResource', 'UntagResource', 'UpdateCapacityProvider', 'UpdateCluster', 'UpdateClusterSettings',
+    'UpdateContainerAgent', 'UpdateContainerInstancesState', 'UpdateDaemon', 'UpdateExpressGatewayService', 'UpdateGateway',
+    'UpdateService', 'UpdateServicePrimaryTaskSet', 'UpdateTaskProtection', 'UpdateTaskSet',
+  ],
 };
 /** What is called only where a setting asks for it that this deployment never sets: `once` and `payload` of a queue (docs/once.md, docs/payloads.md). */
 const UNUSED_SDKS = ['aws_sdk_dynamodb', 'aws_sdk_s3'];
@@ -42,9 +60,9 @@ export function calledActions(): string[] {
     assert.ok(text, `the source uses aws_sdk_${service}`);
     return operations.filter((name) => !OF_COMMANDS.includes(name) && (text.includes(`.${snakeCase(name)}()`) || text.includes(`${name}::new()`))).map((name) => `${service}:${name.replace(/Batch$/, '')}`);
   });
-  const elsewhere = worker.filter(({ text }) => !/aws_sdk_(sqs|sns|ecs)/.test(text) && known.some((name) => new RegExp(`\\.${name}\\(\\)\\s*\\.(queue_url|topic_arn)`).test(text)));
+  const elsewhere = worker.filter(({ text }) => !/aws_sdk_(sqs|sns)/.test(text) && known.some((name) => new RegExp(`\\.${name}\\(\\)\\s*\\.(queue_url|topic_arn)`).test(text)));
   assert.deepEqual(elsewhere.map(({ path }) => path), [], 'no call is made where the SDK is not named');
-  const others = worker.flatMap(({ text }) => text.match(/\baws_sdk_\w+/g) ?? []).filter((name) => !['aws_sdk_sqs', 'aws_sdk_sns', 'aws_sdk_ecs', ...UNUSED_SDKS, ...SDKS_OF_CREDENTIALS].includes(name));
+  const others = worker.flatMap(({ text }) => text.match(/\baws_sdk_\w+/g) ?? []).filter((name) => ![...Object.keys(OPERATIONS).map((service) => `aws_sdk_${service}`), ...UNUSED_SDKS, ...SDKS_OF_CREDENTIALS].includes(name));
   assert.deepEqual(others, [], 'the worker speaks with no other service');
   const agent = worker.find(({ path }) => path === 'src/ecs/agent.rs')?.text ?? assert.fail('the agent is elsewhere');
   const protection = Object.entries(AGENT_CALLS).filter(([method]) => agent.includes(method)).map(([, action]) => action);
