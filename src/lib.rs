@@ -113,7 +113,7 @@
 //! | `sns` | handlers that publish to SNS, and notifications of outcomes |
 //! | `tower` | handlers that are `tower` services, and middleware around handlers |
 //! | `admin` | an HTTP server with health, metrics and status |
-//! | `ecs` | task protection and the scaling signal on Amazon ECS |
+//! | `ecs` | task protection, scaling on Amazon ECS |
 //! | `envelopes` | messages taken out of SNS notifications and EventBridge events |
 //! | `once` | messages of one key that run once, by claims in DynamoDB |
 //! | `payload` | bodies in S3, as the extended clients store them, and bodies in gzip or base64 |

@@ -25,6 +25,7 @@ mod process;
 mod promises;
 mod queue_contract;
 mod redriving;
+mod scaling_out;
 mod services;
 mod simulation;
 mod starting;

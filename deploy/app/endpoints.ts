@@ -54,6 +54,7 @@ export function addEndpoints(scope: Construct, vpc: NewVpc, { service, connectio
 function services(settings: Settings, more: readonly string[]): string[] {
   const always = ['sqs', 'ecr.api', 'ecr.dkr', 'logs'];
   const shell = detailsOf(settings).task?.executeCommand === true ? ['ssmmessages'] : [];
-  const all = [...always, ...(settings.NOTIFY === 'none' ? [] : ['sns']), ...(settings.COLLECTOR_IMAGE ? ['xray'] : []), ...shell, ...more];
+  const scaling = settings.SCALE_OUT === 'workers' ? ['ecs'] : [];
+  const all = [...always, ...(settings.NOTIFY === 'none' ? [] : ['sns']), ...(settings.COLLECTOR_IMAGE ? ['xray'] : []), ...shell, ...scaling, ...more];
   return [...new Set(all)].filter((name) => !GATEWAYS.includes(name));
 }

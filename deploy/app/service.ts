@@ -5,7 +5,7 @@ import { Cluster, ContainerImage, CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
 import type { Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import { httpApiMetric } from '../lib/api/http.ts';
 import { restApiMetric } from '../lib/api/rest.ts';
-import { type HandlerContainer, LongshoreService, type LongshoreServiceProps, type Outcome, type SettingValue, type WorkQueue } from '../lib/index.ts';
+import { type HandlerContainer, LongshoreService, type LongshoreServiceProps, type Outcome, type ScaleOutBy, type SettingValue, type WorkQueue } from '../lib/index.ts';
 import { mostOfDays, restOfShare } from './arithmetic.ts';
 import { containerOf } from './containers.ts';
 import { type Details, detailsOf } from './details.ts';
@@ -103,6 +103,7 @@ function sizeOf(settings: Settings): Partial<LongshoreServiceProps> {
     minTasks: settings.MIN_TASKS,
     maxTasks: settings.MAX_TASKS,
     backlogTarget: Duration.seconds(settings.BACKLOG_TARGET),
+    scaleOutBy: settings.SCALE_OUT as ScaleOutBy,
   };
 }
 

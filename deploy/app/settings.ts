@@ -38,6 +38,7 @@ export const SETTINGS = {
 
   ECS_ROLE: word(['there', 'make'], 'there', 'Whether the account has the role by which ECS acts in it, or the stack makes it; where it is there already, making it fails.'),
 
+  SCALE_OUT: shape(word(['alarms', 'workers'], 'alarms', 'What adds tasks: alarms alone, or the workers too, which see a burst half a minute earlier and may then change the number of their own tasks.')),
   BACKLOG_TARGET: whole(10, 86400, 60, 'Seconds in which the tasks are to start all that waits.'),
 
   AGE_LIMIT: whole(60, 1209600, 3600, 'Seconds of the oldest message\'s age that raise the alarm.'),

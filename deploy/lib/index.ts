@@ -26,6 +26,7 @@ export type {
   LogRouter,
   LongshoreServiceProps,
   Outcome,
+  ScaleOutBy,
   SettingValue,
   WorkerOptions,
   WorkQueue,

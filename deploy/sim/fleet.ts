@@ -16,7 +16,7 @@ interface Call {
   readonly ends: number;
 }
 
-/** What a task prints. */
+/** What a task prints, or sees when it looks at its queue. */
 export interface Line {
   readonly secondsPerMessage: number | undefined;
   /** The queue's counts, as they were when the task looked. */
@@ -76,10 +76,28 @@ export class Fleet {
 
   /** What the tasks print in this second. */
   lines(): Line[] {
+    for (const each of this.due(LOOK_BEFORE)) each.seen = this.counts;
+    return this.due(0).map(({ work, calls, seen }) => ({ secondsPerMessage: work.line(this.ages(calls), this.now), ...seen }));
+  }
+
+  /** What the tasks see that look at their queue in this second; one that drains looks no more. */
+  looks(): Line[] {
+    const looking = this.due(LOOK_BEFORE).filter(({ drainsUntil }) => drainsUntil === undefined);
+    return looking.map(({ work, calls }) => ({ secondsPerMessage: work.now(this.ages(calls), this.now), ...this.counts }));
+  }
+
+  private get counts(): Pick<Line, 'waiting' | 'inFlight'> {
     const { waiting, inFlight } = this.queue;
-    const at = (before: number) => this.tasks.filter(({ runsFrom, startedAt }) => runsFrom < this.now && (this.now + before - startedAt) % LINE_SECONDS === 0);
-    for (const each of at(LOOK_BEFORE)) each.seen = { waiting, inFlight };
-    return at(0).map(({ work, calls, seen }) => ({ secondsPerMessage: work.line(calls.map(({ began }) => this.now - began), this.now), ...seen }));
+    return { waiting, inFlight };
+  }
+
+  /** The tasks whose line is due in so many seconds. */
+  private due(before: number): Task[] {
+    return this.tasks.filter(({ runsFrom, startedAt }) => runsFrom < this.now && (this.now + before - startedAt) % LINE_SECONDS === 0);
+  }
+
+  private ages(calls: readonly Call[]): number[] {
+    return calls.map(({ began }) => this.now - began);
   }
 
   private endCalls(each: Task): void {

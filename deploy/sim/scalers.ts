@@ -1,4 +1,4 @@
-// The three that are compared: this deployment, the CDK's own pattern, and KEDA.
+// Those that are compared: this deployment, with the workers' own orders or without, the CDK's own pattern, and KEDA.
 import { App, Stack } from 'aws-cdk-lib';
 import { Vpc } from 'aws-cdk-lib/aws-ec2';
 import { ContainerImage } from 'aws-cdk-lib/aws-ecs';
@@ -8,6 +8,7 @@ import { synthesize } from '../app/synth.ts';
 import type { ScalableTarget } from './auto_scaling.ts';
 import type { CloudWatch } from './cloudwatch.ts';
 import { Keda } from './keda.ts';
+import { Orders } from './orders.ts';
 import type { Reading } from './metric_math.ts';
 import type { Scaler, Scaling } from './simulate.ts';
 import { rulesOf } from './template.ts';
@@ -17,7 +18,22 @@ type Template = Record<string, unknown>;
 
 /** This deployment's template, with the settings that the trace needs. */
 export function longshore(reading: Reading = 'missing'): Scaling {
-  return fromTemplate(once(longshoreTemplate), reading);
+  return fromTemplate(once((trace) => longshoreTemplate(trace, 'alarms')), reading);
+}
+
+/** The same with `SCALE_OUT=workers`. */
+export function longshoreWorkers(reading: Reading = 'missing'): Scaling {
+  const byAlarms = fromTemplate(once((trace) => longshoreTemplate(trace, 'workers')), reading);
+  return (target, store, trace) => {
+    const alarms = byAlarms(target, store, trace);
+    const orders = new Orders(target, trace.concurrency);
+    return {
+      pass(now, queue, fleet) {
+        alarms.pass(now, queue, fleet);
+        orders.pass(now, fleet.looks());
+      },
+    };
+  };
 }
 
 /** The CDK's `QueueProcessingFargateService`, with its defaults. */
@@ -44,8 +60,8 @@ function fromTemplate(templateFor: (trace: Trace) => Template, reading: Reading)
   };
 }
 
-function longshoreTemplate({ concurrency, minTasks, maxTasks }: Trace): Template {
-  const settings = { CONCURRENCY: concurrency, MIN_TASKS: minTasks, MAX_TASKS: maxTasks };
+function longshoreTemplate({ concurrency, minTasks, maxTasks }: Trace, by: 'alarms' | 'workers'): Template {
+  const settings = { SCALE_OUT: by, CONCURRENCY: concurrency, MIN_TASKS: minTasks, MAX_TASKS: maxTasks };
   const texts = Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)]));
   return synthesize({ PROJECT_NAME: 'orders', IMAGE: 'longshore', HANDLER_IMAGE: 'handler', ...texts }, 'written').service;
 }

@@ -21,6 +21,11 @@ export class WorkAverage {
   line(ages: readonly number[], now: number): number | undefined {
     if (this.messages > 0) this.usual = this.seconds / this.messages;
     [this.seconds, this.messages] = [0, 0];
+    return this.now(ages, now);
+  }
+
+  /** The value between two lines. */
+  now(ages: readonly number[], now: number): number | undefined {
     if (this.usual !== undefined && now - this.lastEnd <= this.usual) return this.usual;
     const running = ages.length === 0 ? undefined : ages.reduce((sum, age) => sum + age, 0) / ages.length;
     const known = [this.usual, running].filter((value) => value !== undefined);

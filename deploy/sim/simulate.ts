@@ -8,7 +8,7 @@ import type { Trace } from './trace.ts';
 
 /** What sizes the fleet, second by second. */
 export interface Scaler {
-  pass(now: number, queue: Queue): void;
+  pass(now: number, queue: Queue, fleet: Fleet): void;
 }
 
 /** What makes a scaler for a target. */
@@ -46,7 +46,7 @@ export function simulate(trace: Trace, scaling: Scaling, lateness: LatenessName)
     queue.pass(now);
     fleet.pass(now, target.capacity);
     metrics.pass(now, next - before);
-    scaler.pass(now, queue);
+    scaler.pass(now, queue, fleet);
   }
   return { trace, messages, target, paidSeconds: fleet.paidSeconds, left: queue.waiting + queue.inFlight };
 }

@@ -1,13 +1,14 @@
 // The tables of docs/scaling-simulation.md: every trace, late or not, beside the CDK's pattern and KEDA.
 import { LATENESS, type LatenessName } from './lateness.ts';
 import { averageOf, measure, type Result } from './result.ts';
-import { cdkPattern, keda, longshore } from './scalers.ts';
+import { cdkPattern, keda, longshore, longshoreWorkers } from './scalers.ts';
 import { type Scaling, simulate } from './simulate.ts';
 import { TRACES, type Trace } from './trace.ts';
 
-const SCALERS: Readonly<Record<string, Scaling>> = { Longshore: longshore(), 'CDK pattern': cdkPattern(), KEDA: keda() };
+const SCALERS: Readonly<Record<string, Scaling>> = { Longshore: longshore(), 'Longshore, by workers': longshoreWorkers(), 'CDK pattern': cdkPattern(), KEDA: keda() };
 const OTHER_READING = longshore('zero');
 const OTHERWISE: LatenessName[] = ['queue two minutes late'];
+const BY_WORKERS: LatenessName[] = ['queue two minutes late', 'one in four missing', 'workers always silent'];
 
 const run = (trace: Trace, scaling: Scaling, lateness: LatenessName) => measure(simulate(trace, scaling, lateness));
 
@@ -41,6 +42,7 @@ export function byLateness(): string {
   const ways = Object.keys(LATENESS) as LatenessName[];
   const columns: [string, (trace: Trace) => Result][] = [
     ...ways.map((way): [string, (trace: Trace) => Result] => [way, (trace) => run(trace, SCALERS['Longshore'] as Scaling, way)]),
+    ...BY_WORKERS.map((way): [string, (trace: Trace) => Result] => [`${way}, by workers`, (trace) => run(trace, SCALERS['Longshore, by workers'] as Scaling, way)]),
     ...OTHERWISE.map((way): [string, (trace: Trace) => Result] => [`${way}, read as 0`, (trace) => run(trace, OTHER_READING, way)]),
   ];
   const rows = columns.map(([name, of]) => `| ${name} | ${TRACES.map((trace) => brief(of(trace))).join(' | ')} |`);

@@ -20,6 +20,7 @@ locals {
       LONGSHORE__ECS__STOP_TIMEOUT     = "120s"
       LONGSHORE__LOG__FILTER           = var.log_filter
     },
+    var.scale_out == "workers" ? { LONGSHORE__ECS__SCALE_OUT_TO = tostring(var.max_tasks), LONGSHORE__ECS__BACKLOG_TARGET = "${var.backlog_target}s" } : {},
     [for work in local.works : { for name, value in merge(
       {
         URL             = work.url

@@ -53,14 +53,6 @@ locals {
         result      = { missing = "IF(visible > 0 AND measured > 0 AND tasks > 0, IF(backlog > all, all, backlog) - tasks)" }
         threshold   = 0.01, period = 60, periods = 1, datapoints = null, policy = "scale-out${load.suffix}"
       }
-      "burst${load.suffix}" = {
-        section     = "burst"
-        description = "Tasks are missing, as the workers see it: adds them."
-        metrics     = { for name in ["waiting", "running", "measured"] : name => local.queue_metrics[index][name] }
-        sums        = { slots = "waiting * measured / ${var.backlog_target} - running" }
-        result      = { missing = "IF(waiting > 0 AND running > 0 AND measured > 0, IF(slots > waiting, waiting, slots) / ${load.concurrency})" }
-        threshold   = 0.01, period = 10, periods = 2, datapoints = null, policy = "scale-out${load.suffix}"
-      }
       "stalled${load.suffix}" = {
         section     = "stalled"
         description = "Messages wait and none is received."
@@ -78,6 +70,17 @@ locals {
         threshold   = var.max_tasks, period = 60, periods = 15, datapoints = 12, policy = null
       }
     }],
+    # Where the workers order tasks, they see a burst themselves.
+    [for index, load in local.loads : {
+      "burst${load.suffix}" = {
+        section     = "burst"
+        description = "Tasks are missing, as the workers see it: adds them."
+        metrics     = { for name in ["waiting", "running", "measured"] : name => local.queue_metrics[index][name] }
+        sums        = { slots = "waiting * measured / ${var.backlog_target} - running" }
+        result      = { missing = "IF(waiting > 0 AND running > 0 AND measured > 0, IF(slots > waiting, waiting, slots) / ${load.concurrency})" }
+        threshold   = 0.01, period = 10, periods = 2, datapoints = null, policy = "scale-out${load.suffix}"
+      }
+    } if var.scale_out == "alarms"],
     [{
       scale-in = {
         section     = "scale-in"

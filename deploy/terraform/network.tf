@@ -11,6 +11,7 @@ locals {
     length(var.notify) == 0 ? [] : ["sns"],
     [for image in var.collector_image[*] : "xray"],
     var.task.execute_command ? ["ssmmessages"] : [],
+    var.scale_out == "workers" ? ["ecs"] : [],
     var.endpoints,
   ), ["s3", "dynamodb"])
   vpc_id      = local.makes_vpc ? aws_vpc.this[0].id : var.vpc_id

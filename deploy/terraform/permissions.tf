@@ -13,6 +13,12 @@ locals {
     length(var.notify) == 0 ? [] : [{ actions = ["sns:Publish", "sns:GetTopicAttributes"], resources = [local.topic_arn], conditions = {} }],
     [{ actions = ["ecs:GetTaskProtection", "ecs:UpdateTaskProtection", "ecs:DescribeTasks"], resources = ["arn:${local.partition}:ecs:${local.region}:${local.account}:task/${local.cluster_name}/*"], conditions = {} }],
     [{ actions = ["ecs:DescribeServices"], resources = ["arn:${local.partition}:ecs:${local.region}:${local.account}:service/${local.cluster_name}/${local.worker_name}"], conditions = {} }],
+    # Whether ECS gives a key that a call does not name is not documented: so each holds where it is given, and is then that of the service.
+    var.scale_out != "workers" ? [] : [{ actions = ["ecs:UpdateService"], resources = ["arn:${local.partition}:ecs:${local.region}:${local.account}:service/${local.cluster_name}/${local.worker_name}"], conditions = {
+      ArnLikeIfExists             = { "ecs:task-definition" = ["arn:${local.partition}:ecs:${local.region}:${local.account}:task-definition/${local.worker_name}:*"] }
+      StringEqualsIfExists        = { for key in concat(["enable-ebs-volumes", "enable-service-connect", "enable-vpc-lattice"], var.task.execute_command ? [] : ["enable-execute-command"]) : "ecs:${key}" => ["false"] }
+      "ForAllValues:StringEquals" = { "ecs:subnet" = local.subnet_ids }
+    } }],
     length(local.task_keys) == 0 ? [] : [{ actions = ["kms:Decrypt", "kms:GenerateDataKey"], resources = local.task_keys, conditions = { StringEquals = { "kms:ViaService" = ["sqs.${local.region}.amazonaws.com", "sns.${local.region}.amazonaws.com"] } } }],
     [for image in var.collector_image[*] : { actions = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], resources = ["*"], conditions = {} }],
     var.task.execute_command ? [{ actions = ["ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel"], resources = ["*"], conditions = {} }] : [],

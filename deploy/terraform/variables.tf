@@ -155,6 +155,16 @@ variable "max_tasks" {
   }
 }
 
+variable "scale_out" {
+  type        = string
+  default     = "alarms"
+  description = "What adds tasks: alarms alone, or the workers too, which see a burst half a minute earlier and may then change the number of their own tasks."
+  validation {
+    condition     = contains(["alarms", "workers"], var.scale_out)
+    error_message = "scale_out: alarms or workers."
+  }
+}
+
 variable "cpu" {
   type        = number
   default     = 512

@@ -112,6 +112,21 @@ describe('the policies', () => {
     assert.deepEqual(intervals.map(({ Value }: { Value: string }) => Value), ['10s', '10s']);
   });
 
+  it('leave bursts to the workers where these order tasks: these know how many there may be, and may change nothing else of the service', () => {
+    const eager = templateOf('eager');
+    assert.ok(eager.all('AWS::CloudWatch::Alarm').every(([id]) => id !== 'BurstAlarm'));
+    const [{ Environment }] = eager.only('AWS::ECS::TaskDefinition').ContainerDefinitions;
+    const ordered = Environment.filter(({ Name }: { Name: string }) => /__(SCALE_OUT_TO|BACKLOG_TARGET)$/.test(Name)).map(({ Value }: { Value: unknown }) => Value);
+    assert.deepEqual(ordered, ['10', '60s']);
+    const statements = eager.resource('TaskRole').Policies[0].PolicyDocument.Statement;
+    const { Resource, Condition } = statements.find(({ Action }: { Action: unknown }) => Action === 'ecs:UpdateService');
+    assert.match(JSON.stringify(Resource), /:service\/orders-test\/orders-test-worker"/);
+    assert.match(JSON.stringify(Condition.ArnLikeIfExists['ecs:task-definition']), new RegExp(`:task-definition/${eager.only('AWS::ECS::TaskDefinition').Family}:\\*"`));
+    assert.deepEqual(Condition['ForAllValues:StringEquals']['ecs:subnet'], eager.only('AWS::ECS::Service').NetworkConfiguration.AwsvpcConfiguration.Subnets);
+    assert.equal(Condition.StringEqualsIfExists['ecs:enable-execute-command'], 'false');
+    for (const shape of Object.keys(SHAPES).filter((shape) => shape !== 'eager')) assert.doesNotMatch(JSON.stringify(templateOf(shape).resource('TaskRole')), /ecs:UpdateService/, shape);
+  });
+
   it('take no more tasks than are spare: the alarm begins at one', () => {
     for (const { MetricIntervalLowerBound: from = 0, ScalingAdjustment: added } of policy('In').StepAdjustments) {
       assert.ok(added < 0 && -added <= from + 1, `${from}: ${added}`);

@@ -115,6 +115,7 @@ export const SHAPES: Readonly<Record<string, Readonly<Record<string, string>>>> 
   http: { ...BASE, APIS: 'http', HTTP_AUTHORIZATION: 'NONE' },
   none: { ...BASE, APIS: 'none' },
   handler: { ...BASE, DETAILS: JSON.stringify(DETAILS) },
+  eager: { ...BASE, SCALE_OUT: 'workers' },
   shell: { ...BASE, DETAILS: JSON.stringify(SHELL) },
   everything: {
     ...BASE,

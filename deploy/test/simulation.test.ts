@@ -6,7 +6,7 @@ import { ScalableTarget, StepScaling } from '../sim/auto_scaling.ts';
 import { CloudWatch } from '../sim/cloudwatch.ts';
 import { LATENESS, type LatenessName } from '../sim/lateness.ts';
 import { averageOf, measure, reversals } from '../sim/result.ts';
-import { cdkPattern, keda, longshore } from '../sim/scalers.ts';
+import { cdkPattern, keda, longshore, longshoreWorkers } from '../sim/scalers.ts';
 import { type Scaling, simulate } from '../sim/simulate.ts';
 import { row, traces } from '../sim/tables.ts';
 import { TRACES, type Trace } from '../sim/trace.ts';
@@ -14,6 +14,7 @@ import { file } from './source.ts';
 
 const TARGET = 60;
 const OURS = longshore();
+const BY_WORKERS = longshoreWorkers();
 
 function run(name: string, lateness: LatenessName = 'a minute late', scaling: Scaling = OURS, change: Partial<Trace> = {}) {
   const trace = TRACES.find((each) => each.name === name) ?? assert.fail(name);
@@ -22,8 +23,8 @@ function run(name: string, lateness: LatenessName = 'a minute late', scaling: Sc
 
 describe('on a steady load', () => {
   for (const [name, most] of [['steady, 30 s', 1.25], ['steady, 1 s', 1.25], ['steady, 2 min', 3 / 2.25]] as const) {
-    it(`the fleet costs a quarter more than the work in whole tasks, and waits stay below twice the target: ${name}`, () => {
-      const { taskMinutes, neededMinutes, wholeMinutes, waitP99, reversals: turns } = run(name);
+    for (const [by, scaling] of [['alarms', OURS], ['workers', BY_WORKERS]] as const) it(`the fleet costs a quarter more than the work in whole tasks, and waits stay below twice the target: ${name}, by ${by}`, () => {
+      const { taskMinutes, neededMinutes, wholeMinutes, waitP99, reversals: turns } = run(name, 'a minute late', scaling);
       assert.ok(taskMinutes <= most * neededMinutes, `${taskMinutes} of ${neededMinutes}`);
       assert.ok(taskMinutes <= 1.25 * wholeMinutes, `${taskMinutes} of ${wholeMinutes} in whole tasks`);
       assert.ok(waitP99 <= 2 * TARGET, `${waitP99}`);
@@ -53,6 +54,16 @@ it('bursts are done at most half a minute after KEDA, and without the metrics of
     const after = (lateness: LatenessName) => averageOf(run(name, lateness).drained) - averageOf(run(name, lateness, keda()).drained);
     assert.ok(after('a minute late') <= 30, `${name}: ${after('a minute late')}`);
     assert.ok(after('none of ten seconds') <= 120, `${name}: ${after('none of ten seconds')}`);
+  }
+});
+
+it('bursts are done no later than with KEDA where the workers order tasks, whatever metrics are late or missing', () => {
+  for (const name of ['bursts, 2 s', 'bursts, 20 s']) {
+    const theirs = averageOf(run(name, 'a minute late', keda()).drained);
+    for (const lateness of ['a minute late', 'queue two minutes late', 'workers always silent'] as const) {
+      const ours = averageOf(run(name, lateness, BY_WORKERS).drained);
+      assert.ok(ours <= theirs, `${name}, ${lateness}: ${ours} after ${theirs}`);
+    }
   }
 });
 

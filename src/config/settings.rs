@@ -10,7 +10,7 @@ use super::Purpose;
 use crate::{
     admin,
     aws::{AwsAccess, RoleSettings},
-    consumer::{ConsumerSettings, OnExhausted, PoolSettings, PoolWeight, RateScope, settle},
+    consumer::{ConsumerSettings, OnExhausted, PoolSettings, PoolWeight, RateScope, depth, settle},
     duration::Span,
     ecs,
     envelope::{SnsSignature, Unwrap},
@@ -105,6 +105,7 @@ impl Settings {
         }
         problems.extend(self.validate_pools());
         problems.extend(self.validate_each_queue_once());
+        problems.extend(self.validate_scale_out());
         problems.extend(within("aws", aws.validate()));
         problems.extend(within("admin", admin.validate()));
         problems.extend(within("drain", drain.validate()));
@@ -122,6 +123,16 @@ impl Settings {
             Some(problem.with_value(pool.as_str()).with_hint(format!("write a [pool.{pool}] section")))
         });
         missing.collect()
+    }
+
+    /// Requires the number of messages of a queue where tasks are ordered by it.
+    fn validate_scale_out(&self) -> Option<Problem> {
+        let is_counted = |queue: &QueueSettings| queue.consumer.depth.interval != depth::Interval::Off;
+        let max_tasks = self.ecs.scale_out_to.filter(|_| !self.queues.values().any(is_counted))?;
+        let problem =
+            Problem::new("ecs.scale_out_to", "no queue's messages are counted, so no task would be ordered");
+        let hint = "set depth.interval of the queues, such as \"10s\", or remove ecs.scale_out_to";
+        (!self.queues.is_empty()).then(|| problem.with_value(max_tasks.get()).with_hint(hint))
     }
 
     /// Refuses two sections about one queue: they would compete for its messages and count them twice.
@@ -434,8 +445,10 @@ fn plain_url(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
-    use crate::{consumer::depth, consumer::settle::DlqSettings};
+    use crate::consumer::settle::DlqSettings;
 
     fn of_urls(urls: [&str; 2]) -> Settings {
         let queue = |url: &str| QueueSettings { url: Some(url.to_owned()), ..QueueSettings::default() };
@@ -489,6 +502,16 @@ mod tests {
         settings.queues.get_mut("a").unwrap().consumer.depth.interval = "1s".parse().unwrap();
         settings.queues.get_mut("b").unwrap().consumer.depth.interval = depth::Interval::Off;
         assert_eq!(keys(&settings, Purpose::Inspect), ["queues.a.depth.interval"]);
+    }
+
+    #[test]
+    fn tasks_are_ordered_only_where_messages_are_counted() {
+        let mut settings = of_urls(["http://sqs/1/q", "http://sqs/1/r"]);
+        settings.ecs.scale_out_to = NonZeroU32::new(10);
+        settings.queues.get_mut("a").unwrap().consumer.depth.interval = depth::Interval::Off;
+        assert_eq!(keys(&settings, Purpose::Inspect), Vec::<String>::new());
+        settings.queues.get_mut("b").unwrap().consumer.depth.interval = depth::Interval::Off;
+        assert_eq!(keys(&settings, Purpose::Inspect), ["ecs.scale_out_to"]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ const WAITS_FOR_OTHERS: Duration = Duration::from_mins(10);
 /// - Futures may be dropped.
 pub(crate) trait Deployments: Send + Sync + 'static {
     /// Reads the deployment that replaces the task's own; `None` while none does, and for a task of no service.
-    fn replacement(&self) -> BoxFuture<'_, Result<Option<Replacement>, DeploymentsError>>;
+    fn replacement(&self) -> BoxFuture<'_, Result<Option<Replacement>, EcsError>>;
 }
 
 /// The deployment that replaces the task's own.
@@ -45,9 +45,9 @@ impl fmt::Display for Replacement {
     }
 }
 
-/// The deployments could not be read.
+/// A call of the API of ECS failed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum DeploymentsError {
+pub(crate) enum EcsError {
     /// The task is not known.
     #[error(transparent)]
     Metadata(#[from] super::metadata::MetadataError),

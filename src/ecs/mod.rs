@@ -1,8 +1,9 @@
-//! Amazon ECS: the task's metadata, and its protection from scale-in while long work runs.
+//! Amazon ECS: the task's metadata, its protection from scale-in while long work runs, and the tasks that it orders.
 //!
 //! `calls_in_flight` counts handler calls, `protection_state` (pure) decides when to send which request, `protection` is the
-//! loop around both, and `agent` speaks the agent's protocol. `deployments` finds the deployment that replaces the task, in what
-//! `service` reads from the API of ECS. No message waits for either: handlers start whether they answer or not.
+//! loop around both, and `agent` speaks the agent's protocol. `deployments` finds the deployment that replaces the task, and
+//! `scale_out` raises the desired count, both by the API of ECS, which `service` calls. No message waits for any of them: handlers
+//! start whether they answer or not.
 
 mod agent;
 mod calls_in_flight;
@@ -10,9 +11,10 @@ mod deployments;
 mod metadata;
 mod protection;
 mod protection_state;
+mod scale_out;
 mod service;
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,19 +26,17 @@ use crate::{
 
 #[cfg(all(any(test, fuzzing), feature = "cli"))]
 pub(crate) use self::agent::fuzz;
-pub use self::{agent::AgentError, protection::ProtectionPlan};
+pub use self::{agent::AgentError, protection::ProtectionPlan, scale_out::ScaleOutPlan};
 #[cfg(test)]
-pub(crate) use self::{
-    agent::ProtectionReport,
-    deployments::{DeploymentsError, Replacement},
-};
+pub(crate) use self::{agent::ProtectionReport, deployments::Replacement};
 pub(crate) use self::{
     agent::{Agent, HttpAgent, ProtectionRequest},
     calls_in_flight::CallsInFlight,
-    deployments::Deployments,
+    deployments::{Deployments, EcsError},
     metadata::{EcsEnvironment, TaskMetadata, resource},
     protection::TaskProtection,
     protection_state::ProtectionTiming,
+    scale_out::{QueueLoad, ScaleOut, ServiceSize},
     service::EcsService,
 };
 
@@ -63,6 +63,10 @@ pub(crate) struct Settings {
     pub(crate) protect_after: Span,
     /// The worker's answer to `DEPLOYMENT_BLOCKED`, with which ECS refuses to protect a task while a deployment waits for protected ones, and to a newer deployment that replaces the protected task: `leave` receives no more, finishes what runs and exits with code 0, so that ECS replaces the task where it wants one; `stay` goes on receiving.
     pub(crate) when_blocked: WhenBlocked,
+    /// The most tasks to which the worker raises the desired count of its service, while messages wait that the tasks cannot start within `backlog_target`; absent, it never does. It looks at the number of messages each time that `depth.interval` brings it, on ECS only, and takes no task away.
+    pub(crate) scale_out_to: Option<NonZeroU32>,
+    /// The time in which the tasks are to start all that waits.
+    pub(crate) backlog_target: Span,
     /// Prints the scaling signal on standard output, in CloudWatch's embedded metric format: `auto` on ECS only, `on` or `off`.
     pub(crate) metrics: MetricsSwitch,
     /// The interval between two lines of a queue, 1s to 1h.
@@ -78,6 +82,8 @@ impl Default for Settings {
             protect: Protect::Auto,
             protect_after: Span::secs(10),
             when_blocked: WhenBlocked::Leave,
+            scale_out_to: None,
+            backlog_target: Span(scale_out::BACKLOG_TARGET),
             metrics: MetricsSwitch::Auto,
             metrics_interval: Span::secs(MINUTE),
             metrics_namespace: "Longshore".to_owned(),
@@ -137,6 +143,7 @@ impl Settings {
     /// Finds every value that ECS or CloudWatch cannot work with.
     pub(crate) fn validate(&self) -> Vec<Problem> {
         let intervals = Span::secs(1)..=Span::secs(60 * MINUTE);
+        let targets = Span::secs(1)..=LONGEST;
         let stop_timeout = self.stop_timeout.unwrap_or(STOP_TIMEOUT_MIN);
         let rules = [
             (
@@ -145,6 +152,7 @@ impl Settings {
                 format!("{STOP_TIMEOUT_MIN} to {LONGEST}"),
             ),
             ("protect_after", self.protect_after <= LONGEST, format!("at most {LONGEST}")),
+            ("backlog_target", targets.contains(&self.backlog_target), format!("1s to {LONGEST}")),
             ("metrics_interval", intervals.contains(&self.metrics_interval), "1s to 1h".to_owned()),
             ("metrics_namespace", is_namespace(&self.metrics_namespace), NAMESPACES.to_owned()),
         ];
@@ -183,6 +191,7 @@ mod tests {
         assert_eq!(broken_by(|settings| settings.stop_timeout = Some(Span::secs(120))), Vec::<String>::new());
         assert_eq!(broken_by(|settings| settings.stop_timeout = Some(Span::secs(1))), ["stop_timeout"]);
         assert_eq!(broken_by(|settings| settings.protect_after = Span::secs(43_201)), ["protect_after"]);
+        assert_eq!(broken_by(|settings| settings.backlog_target = Span::secs(0)), ["backlog_target"]);
         assert_eq!(broken_by(|settings| settings.metrics_interval = Span::secs(0)), ["metrics_interval"]);
         for namespace in ["", "AWS/SQS", "with space"] {
             let broken = broken_by(|settings| settings.metrics_namespace = namespace.to_owned());

@@ -262,13 +262,13 @@ impl ProtectionLoop {
     }
 }
 
-/// Limits a lasting failure to one line in `QUIET`; another failure is logged at once.
+/// Limits a lasting failure to one line in ten minutes; another failure is logged at once.
 #[derive(Debug, Default)]
-struct LogLimiter(Option<(String, Instant)>);
+pub(super) struct LogLimiter(Option<(String, Instant)>);
 
 impl LogLimiter {
     /// True when a failure with this message is to be logged now.
-    fn is_due(&mut self, message: &str, now: Instant) -> bool {
+    pub(super) fn is_due(&mut self, message: &str, now: Instant) -> bool {
         let is_known = self
             .0
             .as_ref()
@@ -280,7 +280,7 @@ impl LogLimiter {
     }
 
     /// Forgets the last failure; returns true when there was one.
-    fn reset(&mut self) -> bool {
+    pub(super) fn reset(&mut self) -> bool {
         self.0.take().is_some()
     }
 }

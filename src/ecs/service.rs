@@ -13,8 +13,9 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::{
-    TaskMetadata,
-    deployments::{self, Deployment, Deployments, DeploymentsError, Replacement},
+    EcsError, TaskMetadata,
+    deployments::{self, Deployment, Deployments, Replacement},
+    scale_out::ServiceSize,
 };
 use crate::aws::{
     self, AwsAccess, CallFailure, FailureKind, LoadedAccess, RenewableCredentials, ServiceLocation,
@@ -23,7 +24,7 @@ use crate::aws::{
 /// The group of a service's tasks is this and the service's name.
 const OF_SERVICE: &str = "service:";
 
-/// The API of ECS for one task: `DescribeTasks` once, and `DescribeServices` for each look.
+/// The API of ECS for one task: `DescribeTasks` once, `DescribeServices` for each look, and `UpdateService` for the desired count.
 ///
 /// On Fargate the task's metadata name no service, and nowhere the deployment.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ impl EcsService {
         Self { metadata, access: access.into(), own: OnceCell::new() }
     }
 
-    async fn read_own(&self) -> Result<Option<OwnTask>, DeploymentsError> {
+    async fn read_own(&self) -> Result<Option<OwnTask>, EcsError> {
         let task = TaskMetadata::read(&self.metadata).await?;
         let location = ServiceLocation::in_region(task.region());
         let LoadedAccess { config: shared, credentials } = self.access.load("ECS", location).await?;
@@ -66,8 +67,7 @@ impl EcsService {
         let call = client.sdk.describe_tasks().cluster(&task.cluster).tasks(&task.task_arn);
         let answer = client.answered("ecs:DescribeTasks", || call.clone().send()).await?;
         let described = answer.tasks.unwrap_or_default().pop();
-        let described =
-            described.ok_or_else(|| DeploymentsError::NoAnswer("it knows no such task".to_owned()))?;
+        let described = described.ok_or_else(|| EcsError::NoAnswer("it knows no such task".to_owned()))?;
         let service = described.group.as_deref().and_then(|group| group.strip_prefix(OF_SERVICE));
         Ok(service.zip(described.started_by.as_deref()).map(|(service, deployment)| OwnTask {
             client,
@@ -77,45 +77,76 @@ impl EcsService {
         }))
     }
 
-    async fn read(&self) -> Result<Option<Replacement>, DeploymentsError> {
-        let Some(own) = self.own.get_or_try_init(|| self.read_own()).await? else { return Ok(None) };
-        let call = own.client.sdk.describe_services().cluster(&own.cluster).services(&own.service);
-        let answer = own.client.answered("ecs:DescribeServices", || call.clone().send()).await?;
-        let service = answer.services.unwrap_or_default().pop();
-        let found = service.and_then(|service| service.deployments).unwrap_or_default();
-        let deployments = found.into_iter().map(Deployment::from).collect();
+    /// The task's place, read once; `None` for a task of no service.
+    async fn own(&self) -> Result<Option<&OwnTask>, EcsError> {
+        Ok(self.own.get_or_try_init(|| self.read_own()).await?.as_ref())
+    }
+
+    async fn find_replacement(&self) -> Result<Option<Replacement>, EcsError> {
+        let Some(own) = self.own().await? else { return Ok(None) };
+        let deployments = own.service().await?.deployments.unwrap_or_default();
+        let deployments = deployments.into_iter().map(Deployment::from).collect();
         Ok(deployments::replacement(&own.deployment, deployments, SystemTime::now()))
+    }
+
+    async fn read_desired(&self) -> Result<Option<u32>, EcsError> {
+        let Some(own) = self.own().await? else { return Ok(None) };
+        Ok(Some(own.service().await?.desired_count.try_into().unwrap_or_default()))
+    }
+
+    async fn update_desired(&self, count: u32) -> Result<(), EcsError> {
+        let Some(own) = self.own().await? else { return Ok(()) };
+        let count = count.try_into().unwrap_or(i32::MAX);
+        let call =
+            own.client.sdk.update_service().cluster(&own.cluster).service(&own.service).desired_count(count);
+        own.client.answered("ecs:UpdateService", || call.clone().send()).await?;
+        Ok(())
+    }
+}
+
+impl OwnTask {
+    /// The service, as ECS describes it now.
+    async fn service(&self) -> Result<types::Service, EcsError> {
+        let call = self.client.sdk.describe_services().cluster(&self.cluster).services(&self.service);
+        let answer = self.client.answered("ecs:DescribeServices", || call.clone().send()).await?;
+        let service = answer.services.unwrap_or_default().pop();
+        service.ok_or_else(|| EcsError::NoAnswer("it knows no such service".to_owned()))
     }
 }
 
 impl Deployments for EcsService {
-    fn replacement(&self) -> BoxFuture<'_, Result<Option<Replacement>, DeploymentsError>> {
-        self.read().boxed()
+    fn replacement(&self) -> BoxFuture<'_, Result<Option<Replacement>, EcsError>> {
+        self.find_replacement().boxed()
+    }
+}
+
+impl ServiceSize for EcsService {
+    fn desired(&self) -> BoxFuture<'_, Result<Option<u32>, EcsError>> {
+        self.read_desired().boxed()
+    }
+
+    fn set_desired(&self, count: u32) -> BoxFuture<'_, Result<(), EcsError>> {
+        self.update_desired(count).boxed()
     }
 }
 
 impl EcsClient {
     /// Awaits a call within the outer limit, with other credentials if those that were used are refused and there are others.
-    async fn answered<T, E, F>(
-        &self,
-        action: &'static str,
-        call: impl Fn() -> F,
-    ) -> Result<T, DeploymentsError>
+    async fn answered<T, E, F>(&self, action: &'static str, call: impl Fn() -> F) -> Result<T, EcsError>
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
         let limit = aws::CALL_LIMIT;
-        let hung =
-            |_| DeploymentsError::NoAnswer(format!("none within {}", humantime::format_duration(limit)));
+        let hung = |_| EcsError::NoAnswer(format!("none within {}", humantime::format_duration(limit)));
         let calling = aws::with_renewal(self.credentials.as_ref(), call);
         let answer = tokio::time::timeout(limit, calling).await.map_err(hung)?;
         answer.map_err(|error| {
             let CallFailure { kind, message, .. } = CallFailure::of(&error);
             match kind {
-                FailureKind::Answered(code) => DeploymentsError::Refused { action, code, message },
+                FailureKind::Answered(code) => EcsError::Refused { action, code, message },
                 FailureKind::NoCredentials | FailureKind::TimedOut | FailureKind::NoUsableAnswer => {
-                    DeploymentsError::NoAnswer(message)
+                    EcsError::NoAnswer(message)
                 }
             }
         })

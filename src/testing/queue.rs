@@ -39,6 +39,8 @@ pub struct TestQueue {
     drain_limit: Duration,
     #[cfg(feature = "ecs")]
     protection: Option<crate::ecs::ProtectionPlan>,
+    #[cfg(feature = "ecs")]
+    scale_out: Option<crate::ecs::ScaleOutPlan>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -108,6 +110,8 @@ impl TestQueue {
             drain_limit: stop::Settings::USUAL,
             #[cfg(feature = "ecs")]
             protection: None,
+            #[cfg(feature = "ecs")]
+            scale_out: None,
         }
     }
 
@@ -162,6 +166,13 @@ impl TestQueue {
         Self { protection: Some(plan), ..self }
     }
 
+    /// Runs workers that raise the desired count of a service of ECS by this plan.
+    #[must_use]
+    #[cfg(feature = "ecs")]
+    pub fn scale_out(self, plan: crate::ecs::ScaleOutPlan) -> Self {
+        Self { scale_out: Some(plan), ..self }
+    }
+
     /// Starts workers on another queue in front of this one, such as one that fails now and then.
     #[cfg(test)]
     #[must_use]
@@ -207,10 +218,9 @@ impl TestQueue {
             .settings(self.options.clone());
         let worker = Worker::new().consumer((self.configure)(consumer)).drain_limit(self.drain_limit);
         #[cfg(feature = "ecs")]
-        let worker = match self.protection.clone() {
-            Some(plan) => worker.protect(plan),
-            None => worker,
-        };
+        let worker = self.protection.iter().cloned().fold(worker, Worker::protect);
+        #[cfg(feature = "ecs")]
+        let worker = self.scale_out.iter().cloned().fold(worker, Worker::scale_out);
         let (metrics, health, control) = (worker.metrics(), worker.health(), worker.control());
         let stop = Stop::new();
         let ended = tasks::detach("worker", run(worker, stop.clone()));

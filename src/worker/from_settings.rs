@@ -46,17 +46,22 @@ pub(crate) fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
     Ok(worker)
 }
 
-/// Adds task protection and the scaling signal, on ECS.
+/// Adds task protection, the tasks that the worker orders and the scaling signal, on ECS.
 fn on_ecs(mut worker: Worker, settings: &Settings, surroundings: &EcsEnvironment) -> Worker {
     let Settings { ecs: settings, aws, .. } = settings;
     if surroundings.is_ecs() && settings.stop_timeout.is_none() {
         events::StopTimeoutUnknown {}.emit();
     }
+    let service = ecs_service(aws, surroundings).map(Arc::new);
     if let Some(agent) = surroundings.agent.as_ref().filter(|_| settings.protect == ecs::Protect::Auto) {
         let agent = Arc::new(HttpAgent::new(agent));
         let plan = ecs::ProtectionPlan::with(agent, settings.timing()).when_blocked(settings.when_blocked);
-        let service = ecs_service(aws, surroundings).map(Arc::new);
-        worker = worker.protect(service.into_iter().fold(plan, |plan, service| plan.watching(service)));
+        let plan = service.iter().fold(plan, |plan, service| plan.watching(service.clone()));
+        worker = worker.protect(plan);
+    }
+    if let (Some(service), Some(max_tasks)) = (service, settings.scale_out_to) {
+        let plan = ecs::ScaleOutPlan::with(service, max_tasks);
+        worker = worker.scale_out(plan.backlog_target(settings.backlog_target.0));
     }
     let is_printed = match settings.metrics {
         MetricsSwitch::Auto => surroundings.is_ecs(),

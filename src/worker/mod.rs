@@ -51,6 +51,8 @@ use std::{
 
 use serde_json::{Value, json};
 
+#[cfg(feature = "ecs")]
+use crate::ecs::QueueLoad;
 #[cfg(feature = "admin")]
 use crate::history::MessageHistory;
 use crate::{consumer::Engine, stop::Stop};
@@ -165,6 +167,22 @@ impl WorkerStatus {
         for engine in &queues.open {
             engine.cordon(reason);
         }
+    }
+
+    /// The messages of the open queues that are not paused, as far as they are known.
+    #[cfg(feature = "ecs")]
+    fn loads(&self) -> Vec<QueueLoad> {
+        let load = |engine: &Engine| {
+            let status = engine.status();
+            let counts = status.queue_messages.filter(|_| status.paused.is_empty())?;
+            Some(QueueLoad {
+                waiting: counts.visible,
+                in_flight: counts.in_flight,
+                seconds_alone: status.backlog_seconds?,
+                concurrency: status.concurrency,
+            })
+        };
+        self.listed().0.iter().filter_map(load).collect()
     }
 
     /// The number of queues that are not open.

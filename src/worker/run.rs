@@ -55,6 +55,8 @@ pub struct Worker {
     #[cfg(feature = "ecs")]
     protection: Option<ecs::ProtectionPlan>,
     #[cfg(feature = "ecs")]
+    scale_out: Option<ecs::ScaleOutPlan>,
+    #[cfg(feature = "ecs")]
     signal: Option<ScalingSignal>,
     #[cfg(feature = "otel")]
     traces: Option<Traces>,
@@ -93,6 +95,8 @@ impl Worker {
             access: ControlAccess::off(),
             #[cfg(feature = "ecs")]
             protection: None,
+            #[cfg(feature = "ecs")]
+            scale_out: None,
             #[cfg(feature = "ecs")]
             signal: None,
             #[cfg(feature = "otel")]
@@ -197,6 +201,16 @@ impl Worker {
     #[must_use]
     pub fn protect(mut self, plan: ecs::ProtectionPlan) -> Self {
         self.protection = Some(plan);
+        self
+    }
+
+    /// Raises the desired count of the task's service while messages wait for more tasks than it has.
+    ///
+    /// A queue asks for none while the worker has paused it, or while its number of messages is not known.
+    #[cfg(feature = "ecs")]
+    #[must_use]
+    pub fn scale_out(mut self, plan: ecs::ScaleOutPlan) -> Self {
+        self.scale_out = Some(plan);
         self
     }
 
@@ -442,6 +456,9 @@ impl Worker {
             tasks.spawn("leaving", End::Fine, leaving.run(protection.unwanted()));
             engines.parts.protection = Some(protection);
         }
+        let status = self.status.clone();
+        let start = |plan| ecs::ScaleOut::start(plan, move || status.loads(), &tasks, engines.stop().clone());
+        engines.parts.scale_out = self.scale_out.take().map(start);
         let signal = self.signal.take();
         engines.parts.scaling = signal.map(|signal| ScalingTask::start(signal, &tasks));
     }

@@ -13,7 +13,7 @@ use super::fault_watch::FaultWatch;
 #[cfg(feature = "admin")]
 use crate::admin::AdminServer;
 #[cfg(feature = "ecs")]
-use crate::ecs::TaskProtection;
+use crate::ecs::{ScaleOut, TaskProtection};
 #[cfg(feature = "otel")]
 use crate::telemetry::{metrics_export::RunningMetricsExport, traces::Traces};
 use crate::{
@@ -76,6 +76,8 @@ pub(super) struct RunningParts {
     #[cfg(feature = "ecs")]
     pub(super) protection: Option<TaskProtection>,
     #[cfg(feature = "ecs")]
+    pub(super) scale_out: Option<ScaleOut>,
+    #[cfg(feature = "ecs")]
     pub(super) scaling: Option<ScalingTask>,
     #[cfg(feature = "otel")]
     pub(super) traces: Option<Traces>,
@@ -111,7 +113,7 @@ pub(super) async fn shut_down(
         unless_halted(stop, protection.end(remaining(clock.end(), LONGEST_RELEASE))).await;
     }
     #[cfg(feature = "ecs")]
-    drop(parts.scaling);
+    drop((parts.scale_out, parts.scaling));
     #[cfg(feature = "otel")]
     {
         let limit = remaining(clock.end(), LONGEST_EXPORT);

@@ -284,6 +284,13 @@ async fn on_ecs_the_stop_and_the_protection_are_checked() {
             &["protection-unavailable", "deployments-unknown"],
         ),
         (Agent::Denied, "[ecs]\nstop_timeout = \"2m\"\nprotect = \"off\"", 0, &[]),
+        (
+            Agent::Denied,
+            "[ecs]\nstop_timeout = \"2m\"\nprotect = \"off\"\nscale_out_to = 10",
+            0,
+            &["scale-out-unavailable"],
+        ),
+        (Agent::Well, "[ecs]\nstop_timeout = \"2m\"\nscale_out_to = 10", 0, &[]),
         (Agent::Standalone, "[ecs]\nstop_timeout = \"2m\"", 0, &["protection-pointless"]),
         (Agent::Well, "[ecs]\nstop_timeout = \"30s\"\n[drain]\nlimit = \"110s\"", 64, &["drain-limit"]),
         (Agent::Well, "[ecs]\nstop_timeout = \"5m\"", 0, &["stop-timeout-beyond-fargate"]),

@@ -12,6 +12,9 @@ use super::support::{
 /// Protected after a tenth of a second, and a line of metrics each second.
 const SOON: &str = "timeout = \"1h\"\n[ecs]\nprotect_after = \"100ms\"\nmetrics_interval = \"1s\"";
 
+/// One slot, nine messages, and at most four tasks, which are to start all that waits within a second.
+const CROWDED: &str = "concurrency = 1\nprefetch = 0\ndepth.interval = \"5s\"\n[ecs]\nscale_out_to = 4\nbacklog_target = \"1s\"";
+
 /// A server with a queue that has no worker yet.
 async fn served() -> (Dev, String) {
     let dev = Dev::start().await;
@@ -136,6 +139,39 @@ async fn a_task_whose_service_has_a_newer_deployment_finishes_its_work_and_leave
 }
 
 #[tokio::test]
+async fn a_worker_orders_the_tasks_that_its_queue_lacks_and_changes_nothing_else_of_its_service() {
+    let ((dev, queue), gate) = (served().await, Gate::closed());
+    let ecs = Ecs::start(Agent::Well).await;
+    let handler = gate.handler();
+    let worker = worker(&ecs, &queue, &handler, CROWDED).await;
+    for _ in 0..9 {
+        dev.sqs.send(&queue, "{}").await;
+    }
+    let line = worker.process.complains("desired count raised").await;
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&line["desired"], &line["needed"]), (&json!(2), &json!(4)));
+    assert_eq!(ecs.desired(), 4);
+    gate.open();
+    dev.sqs.becomes_empty(&queue).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_may_not_order_tasks_says_so_and_works_on() {
+    let ((dev, queue), gate) = (served().await, Gate::closed());
+    let ecs = Ecs::start(Agent::Denied).await;
+    let handler = gate.handler();
+    let worker = worker(&ecs, &queue, &handler, CROWDED).await;
+    for _ in 0..9 {
+        dev.sqs.send(&queue, "{}").await;
+    }
+    let line = worker.process.complains("could not be raised").await;
+    assert!(line.contains("ecs:UpdateService") && line.contains("AccessDeniedException"), "{line}");
+    gate.open();
+    dev.sqs.becomes_empty(&queue).await;
+    assert_eq!(ecs.desired(), 2);
+}
+
+#[tokio::test]
 async fn a_task_that_is_refused_a_longer_protection_releases_the_one_it_has() {
     let (dev, gate) = (Dev::start().await, Gate::closed());
     let (orders, films) = (dev.sqs.pair("orders", 5).await, dev.sqs.pair("films", 5).await);
@@ -199,7 +235,7 @@ async fn elsewhere_nothing_is_printed_unless_it_is_asked_for() {
     let ((dev, queue), handler) = (served().await, Handler::willing());
     let other = dev.sqs.queue("bills", &[]).await;
     let settings = "\n[ecs]\nmetrics_interval = \"1s\"";
-    let mut quiet = Worker::start(&queue, &handler, settings).await;
+    let mut quiet = Worker::start(&queue, &handler, CROWDED).await;
     let asked = Worker::start(&other, &handler, &format!("{settings}\nmetrics = \"on\"")).await;
     asked.process.says("CloudWatchMetrics").await;
     asked.process.says("CallsRunning").await;

@@ -1,4 +1,5 @@
-//! A fake ECS agent on the test's clock, which protects as ECS does and fails on request, and fake deployments of its service.
+//! A fake ECS agent on the test's clock, which protects as ECS does and fails on request, and fakes of its service: its deployments
+//! and its desired count.
 
 use std::{
     future::pending,
@@ -8,7 +9,7 @@ use std::{
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore::ecs::{
-    Agent, AgentError, Deployments, DeploymentsError, ProtectionReport, ProtectionRequest, Replacement,
+    Agent, AgentError, Deployments, EcsError, ProtectionReport, ProtectionRequest, Replacement, ServiceSize,
 };
 use tokio::time::Instant;
 
@@ -115,15 +116,69 @@ impl FakeDeployments {
 }
 
 impl Deployments for FakeDeployments {
-    fn replacement(&self) -> BoxFuture<'_, Result<Option<Replacement>, DeploymentsError>> {
+    fn replacement(&self) -> BoxFuture<'_, Result<Option<Replacement>, EcsError>> {
         let mut state = self.0.lock().unwrap();
         state.1.push(Instant::now());
         let newer = || Replacement { id: "ecs-svc/2".to_owned(), task_definition: "worker:8".to_owned() };
         std::future::ready(match state.0 {
             DeploymentsBehavior::Own => Ok(None),
             DeploymentsBehavior::Newer => Ok(Some(newer())),
-            DeploymentsBehavior::Unreadable => Err(DeploymentsError::NoAnswer("on request".to_owned())),
+            DeploymentsBehavior::Unreadable => Err(EcsError::NoAnswer("on request".to_owned())),
         })
         .boxed()
+    }
+}
+
+/// A service's desired count, and the calls about it with their times.
+#[derive(Debug)]
+pub(crate) struct FakeService(Mutex<ServiceState>);
+
+#[derive(Debug)]
+struct ServiceState {
+    desired: Option<u32>,
+    fails: bool,
+    reads: Vec<Instant>,
+    set: Vec<u32>,
+}
+
+impl FakeService {
+    /// A service that wants so many tasks; `None` for a task of no service.
+    pub(crate) fn of(desired: Option<u32>) -> Self {
+        Self(Mutex::new(ServiceState { desired, fails: false, reads: Vec::new(), set: Vec::new() }))
+    }
+
+    pub(crate) fn set_fails(&self, fails: bool) {
+        self.0.lock().unwrap().fails = fails;
+    }
+
+    /// Changes the desired count, as others do.
+    pub(crate) fn wants(&self, desired: u32) {
+        self.0.lock().unwrap().desired = Some(desired);
+    }
+
+    /// The times at which the desired count was read.
+    pub(crate) fn reads(&self) -> Vec<Instant> {
+        self.0.lock().unwrap().reads.clone()
+    }
+
+    /// The desired counts that were set.
+    pub(crate) fn set(&self) -> Vec<u32> {
+        self.0.lock().unwrap().set.clone()
+    }
+}
+
+impl ServiceSize for FakeService {
+    fn desired(&self) -> BoxFuture<'_, Result<Option<u32>, EcsError>> {
+        let mut state = self.0.lock().unwrap();
+        state.reads.push(Instant::now());
+        let failed = state.fails.then(|| EcsError::NoAnswer("on request".to_owned()));
+        std::future::ready(failed.map_or(Ok(state.desired), Err)).boxed()
+    }
+
+    fn set_desired(&self, count: u32) -> BoxFuture<'_, Result<(), EcsError>> {
+        let mut state = self.0.lock().unwrap();
+        state.desired = Some(count);
+        state.set.push(count);
+        std::future::ready(Ok(())).boxed()
     }
 }

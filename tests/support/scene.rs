@@ -141,6 +141,11 @@ impl Scene {
         Self { inner: self.inner.protect(plan), ..self }
     }
 
+    /// Runs workers that raise the desired count of a service by this plan.
+    pub(crate) fn scaled_out_by(self, plan: ecs::ScaleOutPlan) -> Self {
+        Self { inner: self.inner.scale_out(plan), ..self }
+    }
+
     /// Sends one message to a group of a FIFO queue.
     pub(crate) fn send_to(&self, group: &str, body: impl Into<String>) -> MessageId {
         self.send(testing::message(body).group(group))

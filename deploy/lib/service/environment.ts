@@ -7,6 +7,7 @@ import type { LongshoreServiceProps, SettingValue, WorkQueue } from './props.ts'
 export const STOP_TIMEOUT_SECONDS = 120;
 const COLLECTOR = 'http://127.0.0.1:4317';
 const HANDLER_PORT = 8080;
+const BACKLOG_TARGET = Duration.minutes(1);
 
 /** Variables of a container. */
 export type Environment = Readonly<Record<string, string>>;
@@ -15,7 +16,7 @@ export type Environment = Readonly<Record<string, string>>;
 export const nameOf = ({ name = 'jobs' }: WorkQueue): string => name;
 
 /** What a queue is to the fleet. */
-export function loadOf({ queue, concurrency = 16 }: WorkQueue, { backlogTarget = Duration.minutes(1) }: LongshoreServiceProps): Load {
+export function loadOf({ queue, concurrency = 16 }: WorkQueue, { backlogTarget = BACKLOG_TARGET }: LongshoreServiceProps): Load {
   return { queueName: queue.queueName, concurrency, backlogTarget: backlogTarget.toSeconds() };
 }
 
@@ -27,8 +28,15 @@ export function environment(props: LongshoreServiceProps): Environment {
     LONGSHORE__AWS__REGION: Aws.REGION,
     LONGSHORE__ECS__METRICS_INTERVAL: `${LINE_SECONDS}s`,
     LONGSHORE__ECS__STOP_TIMEOUT: `${STOP_TIMEOUT_SECONDS}s`,
+    ...scaleOut(props),
     LONGSHORE__LOG__FILTER: props.logFilter ?? 'info',
   };
+}
+
+/** The tasks that the workers order themselves. */
+function scaleOut({ scaleOutBy, maxTasks = 10, backlogTarget = BACKLOG_TARGET }: LongshoreServiceProps): Environment {
+  if (scaleOutBy !== 'workers') return {};
+  return { LONGSHORE__ECS__SCALE_OUT_TO: asText(maxTasks), LONGSHORE__ECS__BACKLOG_TARGET: `${asText(backlogTarget.toSeconds())}s` };
 }
 
 function ofQueue(work: WorkQueue, { handlers = [] }: LongshoreServiceProps): Environment {

@@ -47,7 +47,7 @@ export class LongshoreService extends Construct implements IGrantable, IConnecta
     this.service.node.addDependency(this.taskRole, this.executionRole);
 
     const loads = new Map(props.queues.map((queue): [string, Load] => [nameOf(queue), loadOf(queue, props)]));
-    const oneMore = addScaling(this, { prefix, service: this.service, names: this.names, loads, arrivals, minTasks, maxTasks });
+    const oneMore = addScaling(this, { prefix, service: this.service, names: this.names, loads, arrivals, minTasks, maxTasks, by: props.scaleOutBy ?? 'alarms' });
     const topics = props.alarmTopic === undefined ? [] : [props.alarmTopic.topicArn];
     if (props.alarmTopic !== undefined) addFailedDeployment(this, prefix, this.service, props.alarmTopic);
     addAlarms(this, { prefix, queues: watched(props, maxTasks), names: this.names, topics, oneMore });

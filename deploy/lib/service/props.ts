@@ -12,6 +12,12 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 /** How a message can end. */
 export type Outcome = 'done' | 'failure' | 'reject';
 
+/**
+ * What adds tasks: alarms of CloudWatch alone, or the workers too, by the counts that they ask SQS for. The task role may then change the
+ * number of the service's tasks, and a network without internet needs the endpoint `ecs`.
+ */
+export type ScaleOutBy = 'alarms' | 'workers';
+
 /** A value of a handler's settings: what an environment variable can say. */
 export type SettingValue = string | number | boolean | readonly (string | number | boolean)[];
 
@@ -179,6 +185,8 @@ export interface LongshoreServiceProps {
   readonly maxTasks?: number;
   /** In what time the tasks are to start all that waits. @default 1 minute */
   readonly backlogTarget?: Duration;
+  /** What adds tasks. @default 'alarms' */
+  readonly scaleOutBy?: ScaleOutBy;
   /**
    * Metrics that say that messages come, such as `SqsApi.requests`: they start the first task while SQS sends no metrics of an idle queue.
    * @default none

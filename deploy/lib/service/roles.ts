@@ -13,6 +13,7 @@ export const WORKER_ACTIONS = {
   topic: ['sns:Publish', 'sns:GetTopicAttributes'],
   tasks: ['ecs:GetTaskProtection', 'ecs:UpdateTaskProtection', 'ecs:DescribeTasks'],
   service: ['ecs:DescribeServices'],
+  scaleOut: ['ecs:UpdateService'],
 };
 /** What the agent of `aws ecs execute-command` opens its channels by. */
 const EXECUTE_COMMAND = ['CreateControlChannel', 'CreateDataChannel', 'OpenControlChannel', 'OpenDataChannel'].map((name) => `ssmmessages:${name}`);
@@ -30,10 +31,24 @@ export function addTaskRole(scope: Construct, props: LongshoreServiceProps, { cl
     ...allow(WORKER_ACTIONS.topic, topics.map(({ topicArn }) => topicArn)),
     ...allow(WORKER_ACTIONS.tasks, [inCluster('task', '*')]),
     ...allow(WORKER_ACTIONS.service, [inCluster('service', serviceName)]),
+    ...(props.scaleOutBy === 'workers' ? allow(WORKER_ACTIONS.scaleOut, [inCluster('service', serviceName)], unchanged(props)) : []),
     ...allow(SEND_ACTIONS, keys.flatMap((key) => key?.keyArn ?? []), { StringEquals: { 'kms:ViaService': ['sqs', 'sns'].map((service) => `${service}.${Aws.REGION}.amazonaws.com`) } }),
     ...(collector === undefined ? [] : allow(['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], ['*'])),
     ...(enableExecuteCommand === true ? allow(EXECUTE_COMMAND, ['*']) : []),
   ]);
+}
+
+/**
+ * What of a service a call may not change beside the number of its tasks, as far as IAM has keys for it. Whether ECS gives a key that a
+ * call does not name is not documented: so each holds where it is given, and is then that of the service.
+ */
+function unchanged({ prefix, vpc, vpcSubnets, enableExecuteCommand }: LongshoreServiceProps): Record<string, unknown> {
+  const off = ['enable-ebs-volumes', 'enable-service-connect', 'enable-vpc-lattice', ...(enableExecuteCommand === true ? [] : ['enable-execute-command'])];
+  return {
+    ArnLikeIfExists: { 'ecs:task-definition': `arn:${Aws.PARTITION}:ecs:${Aws.REGION}:${Aws.ACCOUNT_ID}:task-definition/${prefix}-worker:*` },
+    StringEqualsIfExists: Object.fromEntries(off.map((key) => [`ecs:${key}`, 'false'])),
+    'ForAllValues:StringEquals': { 'ecs:subnet': vpc.selectSubnets(vpcSubnets).subnetIds },
+  };
 }
 
 /** The role by which ECS pulls the images, reads the secrets and writes the logs: the task grants it what they need. */

@@ -5,6 +5,7 @@ import type { Construct } from 'constructs';
 import { addAlarm, type AlarmProps } from '../alarm.ts';
 import { LINE_SECONDS, type Load, type Metric, missingInBurst, missingTasks, type ServiceNames, spareTasks, waitingForNobody } from '../metrics.ts';
 import { ofQueue } from './of_queue.ts';
+import type { ScaleOutBy } from './props.ts';
 
 interface Policy {
   readonly id: string;
@@ -40,6 +41,7 @@ export interface ScalingProps {
   readonly arrivals: readonly Metric[];
   readonly minTasks: number;
   readonly maxTasks: number;
+  readonly by: ScaleOutBy;
 }
 
 /** Lets the service scale; returns the policy that adds one task, for an alarm of another kind. */
@@ -56,10 +58,10 @@ export function addScaling(scope: Construct, props: ScalingProps): string {
   return added.at(-1)?.ref ?? '';
 }
 
-function policies({ names, loads, arrivals, minTasks }: ScalingProps): Policy[] {
+function policies({ names, loads, arrivals, minTasks, by }: ScalingProps): Policy[] {
   const all = [...loads.values()];
   return [
-    ...[...loads].map(([queue, load], index) => scaleOut(index === 0 ? '' : queue, load, names)),
+    ...[...loads].map(([queue, load], index) => scaleOut(index === 0 ? '' : queue, load, names, by)),
     {
       id: 'In',
       name: 'scale-in',
@@ -100,10 +102,19 @@ function policies({ names, loads, arrivals, minTasks }: ScalingProps): Policy[] 
 /**
  * Each queue asks for itself; Application Auto Scaling takes the largest of what is asked for at once.
  *
- * Two alarms ask, of which one sees bursts within seconds. They invoke one policy, whose cooldown keeps them from adding up.
+ * Two alarms ask, of which one sees bursts within seconds, unless the workers order for these themselves. They invoke one policy, whose
+ * cooldown keeps them from adding up.
  */
-function scaleOut(queue: string, load: Load, names: ServiceNames): Policy {
+function scaleOut(queue: string, load: Load, names: ServiceNames, by: ScaleOutBy): Policy {
   const threshold = 0.01;
+  const burst: ScalingAlarm = {
+    ...ofQueue('Burst', 'burst', queue),
+    description: 'Tasks are missing, as the workers see it: adds them.',
+    queries: missingInBurst(load),
+    threshold,
+    period: LINE_SECONDS,
+    evaluationPeriods: 2,
+  };
   const usual = ofQueue('Out', 'scale-out', queue);
   return {
     id: usual.id,
@@ -119,14 +130,7 @@ function scaleOut(queue: string, load: Load, names: ServiceNames): Policy {
         threshold,
         evaluationPeriods: 1,
       },
-      {
-        ...ofQueue('Burst', 'burst', queue),
-        description: 'Tasks are missing, as the workers see it: adds them.',
-        queries: missingInBurst(load),
-        threshold,
-        period: LINE_SECONDS,
-        evaluationPeriods: 2,
-      },
+      ...(by === 'workers' ? [] : [burst]),
     ],
   };
 }

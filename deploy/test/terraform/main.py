@@ -347,7 +347,7 @@ class InTheConsole(unittest.TestCase):
         self.assertEqual([console("local.makes_ecs_role", **given) for given in ({}, {"ecs_role": "make"})], [False, True])
 
     def test_the_alarms_and_the_scaling_are_the_same(self):
-        for shape in ("standard", "http", "office", "none", "fifo", "there"):
+        for shape in ("standard", "http", "office", "none", "fifo", "there", "eager"):
             values, stacks = console(self.ASKED, **{**DOORS, **TASKS}[shape]), of_shape(shape)
             policies = stacks.all("AWS::ApplicationAutoScaling::ScalingPolicy")
             with self.subTest(shape=shape):
@@ -520,6 +520,7 @@ STUB = """locals {
   queue_url = var.existing.queue == null ? "https://sqs.REGION.SUFFIX/123456789012/${local.queue}" : local.url_of[var.existing.queue]
   dlq_arns = var.existing.queue == null ? ["arn:aws:sqs:REGION:123456789012:${local.dlqs[0]}"] : var.existing.dlq[*]
   topic_arn = var.existing.topic == null ? "arn:aws:sns:REGION:123456789012:${local.prefix}-topic" : var.existing.topic
+  subnet_ids = ["Subnet0", "Subnet1"]
   worker_log = "LOG"
   worker_log_arn = "LOG"
 }

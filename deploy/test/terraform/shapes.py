@@ -104,6 +104,7 @@ TASKS = {
     "handler": HANDLER,
     "shell": {"task": {"execute_command": True, "log_router": ROUTER}},
     "public": {"network": "public", "notify": []},
+    "eager": {"scale_out": "workers"},
     "there": THERE,
 }
 DOOR = "{problems = local.problems, routes = local.routes, gates = local.gates, rest = local.rest_authorizers, http = local.http_authorizers, http_gate = local.http_gate, http_routes = local.has_http ? local.http_routes : {}, limits = local.has_rest ? local.rest_limits : {}, logs = local.log_formats, has = [local.has_rest, local.has_http], preflights = local.preflights, gateway = local.gateway_headers, schemas = local.schemas, template = local.template, answers = local.answers, origin = local.origin, invocations = local.invocations}"

@@ -68,6 +68,25 @@ events! {
     /// The protection could not be released at the stop.
     warn ProtectionLeft: "the protection from scale-in could not be ended, it expires by itself" {}
 
+    /// The worker has raised the desired count of its service.
+    info TasksOrdered: "messages wait for more tasks than the service has, desired count raised" {
+        /// The desired count before.
+        desired: u32,
+        /// The desired count now.
+        needed: u32,
+    }
+
+    /// The desired count could not be read or raised; the same failure is logged once in ten minutes.
+    warn TasksNotOrdered<'a>: "messages wait for more tasks than the service has, and its desired count could not be raised, hint: grant the task role ecs:DescribeTasks, ecs:DescribeServices and ecs:UpdateService, and in a private network add the endpoint ecs, or remove ecs.scale_out_to" {
+        /// The error.
+        error: &'a (dyn Error + 'static) as %,
+        /// The tasks that are needed.
+        needed: u32,
+    }
+
+    /// The task belongs to no service, so there is no desired count to raise.
+    info ScaleOutNeedless: "this task belongs to no service, so ecs.scale_out_to has no effect" {}
+
     /// The ECS task of this process.
     info TaskKnown<'a>: "running in an ecs task" {
         /// The cluster.

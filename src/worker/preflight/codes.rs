@@ -182,6 +182,8 @@ codes! {
         "grant the task role ecs:GetTaskProtection and ecs:UpdateTaskProtection, or set ecs.protect = \"off\"";
     DeploymentsUnknown = "deployments-unknown", Notice,
         "grant the task role ecs:DescribeTasks and ecs:DescribeServices, and in a private network add the endpoint ecs; or set ecs.when_blocked = \"stay\"";
+    ScaleOutUnavailable = "scale-out-unavailable", Warning,
+        "grant the task role ecs:DescribeTasks and ecs:DescribeServices, and ecs:UpdateService, which is not tried; in a private network add the endpoint ecs; or remove ecs.scale_out_to";
     ProtectionPointless = "protection-pointless", Notice,
         "nothing: a task of no service is not scaled in";
 }

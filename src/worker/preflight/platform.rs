@@ -8,7 +8,10 @@ use crate::{
     config::{QueueSettings, Settings},
     consumer::ConsumerSettings,
     duration::Span,
-    ecs::{Agent as _, AgentError, Deployments as _, EcsEnvironment, HttpAgent, Protect, WhenBlocked},
+    ecs::{
+        Agent as _, AgentError, Deployments as _, EcsEnvironment, HttpAgent, Protect, ServiceSize as _,
+        WhenBlocked,
+    },
     stop,
     worker::{from_settings::ecs_service, shutdown::may_outlast},
 };
@@ -20,6 +23,7 @@ const FARGATE_MAX: Duration = Duration::from_mins(2);
 pub(super) async fn check(settings: &Settings, surroundings: &EcsEnvironment) -> Vec<Finding> {
     let mut found = check_task_stop(settings, surroundings);
     found.extend(check_protection(settings, surroundings).await);
+    found.extend(check_scale_out(settings, surroundings).await);
     found.extend(check_pod_stop(settings));
     found.extend(check_admin(settings));
     found
@@ -106,6 +110,13 @@ async fn check_deployments(settings: &Settings, surroundings: &EcsEnvironment) -
     let service = ecs_service(&settings.aws, surroundings).filter(|_| is_wanted)?;
     let error = service.replacement().await.err()?;
     Some(Finding::new(Code::DeploymentsUnknown, error.to_string()))
+}
+
+/// Reads the desired count of the task's service if the worker would raise it. To set it, even as it is, might undo a change.
+async fn check_scale_out(settings: &Settings, surroundings: &EcsEnvironment) -> Option<Finding> {
+    let service = ecs_service(&settings.aws, surroundings).filter(|_| settings.ecs.scale_out_to.is_some())?;
+    let error = service.desired().await.err()?;
+    Some(Finding::new(Code::ScaleOutUnavailable, error.to_string()))
 }
 
 #[cfg(test)]

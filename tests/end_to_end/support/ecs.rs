@@ -50,6 +50,7 @@ struct Shared {
     agent: Agent,
     asked: Arc<Mutex<Vec<String>>>,
     newest: Arc<Mutex<&'static str>>,
+    desired: Arc<Mutex<u64>>,
 }
 
 /// The agent and metadata server that ECS runs beside a task, and its API.
@@ -58,6 +59,7 @@ pub(crate) struct Ecs {
     api: String,
     asked: Arc<Mutex<Vec<String>>>,
     newest: Arc<Mutex<&'static str>>,
+    desired: Arc<Mutex<u64>>,
     serving: JoinHandle<()>,
 }
 
@@ -67,19 +69,25 @@ impl Ecs {
         let api = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::<Mutex<Vec<String>>>::default();
         let newest = Arc::new(Mutex::new(DEPLOYMENT));
-        let shared = Shared { agent, asked: asked.clone(), newest: newest.clone() };
+        let desired = Arc::new(Mutex::new(2));
+        let shared = Shared { agent, asked: asked.clone(), newest: newest.clone(), desired: desired.clone() };
         let router = Router::new()
             .route("/", post(call))
             .route("/api/0a1b/task-protection/v1/state", put(set).get(state))
             .route("/api/0a1b/task", get(metadata))
             .with_state(shared);
         let serving = tasks::detach("ecs agent", async move { axum::serve(listener, router).await.unwrap() });
-        Self { address: format!("{api}/api/0a1b"), api, asked, newest, serving }
+        Self { address: format!("{api}/api/0a1b"), api, asked, newest, desired, serving }
     }
 
     /// Makes a newer deployment of the task's service.
     pub(crate) fn deploy(&self) {
         *self.newest.lock().unwrap() = "ecs-svc/2";
+    }
+
+    /// The desired count of the task's service, which begins at 2.
+    pub(crate) fn desired(&self) -> u64 {
+        *self.desired.lock().unwrap()
     }
 
     /// Sets the environment of an ECS task, with this API of ECS.
@@ -124,7 +132,7 @@ async fn state(State(shared): State<Shared>) -> (StatusCode, Json<Value>) {
     shared.answer(false)
 }
 
-/// The two calls of the API, in its protocol AWS JSON 1.1.
+/// The calls of the API, in its protocol AWS JSON 1.1.
 async fn call(State(shared): State<Shared>, headers: HeaderMap, body: String) -> (StatusCode, Json<Value>) {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let is_signed = headers.contains_key("authorization");
@@ -137,8 +145,9 @@ async fn call(State(shared): State<Shared>, headers: HeaderMap, body: String) ->
             json!({ "tasks": [{ "taskArn": TASK, "group": "service:worker", "startedBy": DEPLOYMENT }] }),
         ),
         Some("DescribeServices") if body == json!({ "cluster": "jobs", "services": ["worker"] }) => {
-            Some(json!({ "services": [{ "serviceName": "worker", "deployments": shared.deployments() }] }))
+            Some(json!({ "services": [shared.service()] }))
         }
+        Some("UpdateService") => shared.update(&body),
         _ => None,
     };
     let denied =
@@ -170,6 +179,19 @@ impl Shared {
             all.push(deployment(DEPLOYMENT, "ACTIVE", 7));
         }
         all
+    }
+
+    fn service(&self) -> Value {
+        let desired = *self.desired.lock().unwrap();
+        json!({ "serviceName": "worker", "desiredCount": desired, "deployments": self.deployments() })
+    }
+
+    /// Sets the desired count; a call that names anything else is denied, as by the role's policy.
+    fn update(&self, body: &Value) -> Option<Value> {
+        let desired = body["desiredCount"].as_u64()?;
+        let allowed = json!({ "cluster": "jobs", "service": "worker", "desiredCount": desired });
+        *self.desired.lock().unwrap() = (*body == allowed).then_some(desired)?;
+        Some(json!({ "service": self.service() }))
     }
 
     fn answer(&self, protect: bool) -> (StatusCode, Json<Value>) {
