@@ -200,7 +200,8 @@ pub use self::{
     consumer::{Pool, Prefetch},
     health::Health,
     message::{
-        AttributeContent, AttributeValue, Message, MessageId, OutgoingMessage, Receipt, SystemAttributes,
+        AttributeContent, AttributeValue, Message, MessageId, OptionalSystemAttributes, OutgoingMessage,
+        Receipt, SystemAttributes,
     },
     stop::Stop,
     telemetry::Metrics,

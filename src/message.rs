@@ -4,6 +4,7 @@ use std::{
     borrow::Borrow,
     collections::BTreeMap,
     fmt, fs,
+    ops::{Deref, DerefMut},
     path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -80,7 +81,7 @@ pub struct Message {
     /// The user's attributes; empty if the handler reads only bodies.
     pub attributes: BTreeMap<String, AttributeValue>,
     /// SQS's own attributes of the message; empty if the handler reads only bodies.
-    pub system: SystemAttributes,
+    pub system: OptionalSystemAttributes,
 }
 
 impl Message {
@@ -100,7 +101,7 @@ impl Message {
             receive_count: 1,
             sent_at: None,
             attributes: BTreeMap::new(),
-            system: SystemAttributes::default(),
+            system: OptionalSystemAttributes::default(),
         }
     }
 
@@ -253,6 +254,58 @@ pub struct SystemAttributes {
     pub dead_letter_source_arn: Option<String>,
 }
 
+impl SystemAttributes {
+    /// Those of a message for which SQS sent none.
+    const NONE: Self = Self {
+        sender_id: None,
+        first_received_at: None,
+        group_id: None,
+        deduplication_id: None,
+        sequence_number: None,
+        trace_header: None,
+        dead_letter_source_arn: None,
+    };
+}
+
+/// The system attributes of a message, which needs no memory for them while it has none.
+///
+/// It is used like [`SystemAttributes`]: `message.system.group_id` reads one, and an assignment sets it.
+#[derive(Clone, Default)]
+pub struct OptionalSystemAttributes(Option<Box<SystemAttributes>>);
+
+impl OptionalSystemAttributes {
+    /// The attributes themselves.
+    pub fn into_inner(self) -> SystemAttributes {
+        self.0.map_or(SystemAttributes::NONE, |some| *some)
+    }
+}
+
+impl From<SystemAttributes> for OptionalSystemAttributes {
+    fn from(attributes: SystemAttributes) -> Self {
+        Self((attributes != SystemAttributes::NONE).then(|| Box::new(attributes)))
+    }
+}
+
+impl Deref for OptionalSystemAttributes {
+    type Target = SystemAttributes;
+
+    fn deref(&self) -> &SystemAttributes {
+        self.0.as_deref().unwrap_or(&SystemAttributes::NONE)
+    }
+}
+
+impl DerefMut for OptionalSystemAttributes {
+    fn deref_mut(&mut self) -> &mut SystemAttributes {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl fmt::Debug for OptionalSystemAttributes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, formatter)
+    }
+}
+
 /// A message to be sent.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -298,6 +351,19 @@ impl OutgoingMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_without_system_attributes_has_no_room_for_them() {
+        // 160 bytes where a handler reads only bodies.
+        assert!(size_of::<Message>() <= 120, "{}", size_of::<Message>());
+        let mut message = Message::new("m", "");
+        assert_eq!(message.system.group_id, None);
+        message.system = SystemAttributes::default().into();
+        assert!(message.system.0.is_none());
+        message.system.group_id = Some("g".to_owned());
+        let inner = message.system.clone().into_inner();
+        assert_eq!((&*message.system, inner.group_id.as_deref()), (&inner, Some("g")));
+    }
 
     #[test]
     fn a_message_sent_in_the_future_by_this_clock_has_no_age() {

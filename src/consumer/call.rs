@@ -19,8 +19,11 @@ use tokio_util::sync::CancellationToken;
 use super::{disposition::CallEnd, prepare::HeldMessage};
 use crate::{
     consumer::depth::RedriveView,
-    handler::{AnyHandler, Batch, BatchItem, CallClock, Context, LeaseTime, Outcomes, Placement},
+    handler::{
+        AnyHandler, Batch, BatchItem, CallClock, CallContext, Context, LeaseTime, Outcomes, Placement,
+    },
     message::Message,
+    queue::limits,
     telemetry::{Ending, spans::Trace},
 };
 
@@ -116,7 +119,7 @@ impl HandlerCaller {
             let answer = tokio::select! {
                 biased;
                 answer = &mut answer => Some(answer),
-                () = limit.passes() => {
+                () = limit.passes(), if needs_timer(self.time_limit) => {
                     // Cancels the tasks that the handler has spawned, too.
                     cancellation.cancel(messages);
                     return CallEnd::TimedOut(self.time_limit.unwrap_or_default());
@@ -142,10 +145,9 @@ impl HandlerCaller {
         limit: &CallLimit,
         trace: Option<&Arc<Trace>>,
     ) -> Result<HandlerAnswer<'_>, CallEnd> {
-        let item = |held: &HeldMessage| {
-            let context = self.context_of(held, limit.deadline());
-            let context = context.with_trace(trace.cloned()).with_clock(limit.clock());
-            BatchItem { message: held.message.clone(), context }
+        let item = |held: &HeldMessage| BatchItem {
+            message: held.message.clone(),
+            context: self.context_of(held, limit, trace.cloned()),
         };
         let Some(batch) = Batch::new(messages.iter().map(item).collect()) else {
             return Err(CallEnd::Answered(Vec::new()));
@@ -176,17 +178,26 @@ impl HandlerCaller {
     fn context_of(
         &self,
         HeldMessage { message, lease, .. }: &HeldMessage,
-        deadline: Option<Instant>,
+        limit: &CallLimit,
+        trace: Option<Arc<Trace>>,
     ) -> Context {
-        Context::of_lease(self.queue.clone(), Arc::new(lease.time()), lease.cancellation().clone())
+        let (cancellation, lease) = (lease.cancellation().clone(), lease.time());
+        let call = CallContext { cancellation, trace, clock: limit.clock(), lease };
+        Context::of_call(self.queue.clone(), call)
             .with_attempt(message.receive_count)
             .with_last_attempt(self.redrive.max_receive_count())
-            .with_deadline(deadline)
+            .with_deadline(limit.deadline())
     }
 }
 
 /// The handler's answer, or its panic.
 type HandlerAnswer<'a> = CatchUnwind<AssertUnwindSafe<BoxFuture<'a, Outcomes>>>;
+
+/// False for a limit of twelve hours or more, before which the lease ends: SQS hides no message for longer, and the loss of the
+/// lease cancels the call.
+fn needs_timer(limit: Option<Duration>) -> bool {
+    limit.is_some_and(|limit| limit < limits::VISIBILITY)
+}
 
 /// The time limit of a call.
 enum CallLimit {
@@ -244,12 +255,16 @@ impl CallCancellation {
         }
         let attempt = batch.iter().map(|item| item.context.attempt).max().unwrap_or(1);
         let contexts = batch.iter().map(|item| item.context.clone()).collect();
-        Context::of_lease(first.queue.clone(), Arc::new(EarliestLease(contexts)), self.0.clone())
+        let call = CallContext {
+            cancellation: self.0.clone(),
+            trace: first.shared_trace(),
+            clock: first.clock(),
+            lease: EarliestLease(contexts),
+        };
+        Context::of_call(first.queue.clone(), call)
             .with_attempt(attempt)
             .with_last_attempt(first.last_attempt)
             .with_deadline(first.deadline)
-            .with_trace(first.shared_trace())
-            .with_clock(first.clock())
     }
 
     /// Waits until every lease is lost or cancelled.
@@ -301,5 +316,16 @@ struct EarliestLease(Vec<Context>);
 impl LeaseTime for EarliestLease {
     fn deadline(&self) -> Option<Instant> {
         self.0.iter().filter_map(Context::lease_deadline).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_that_no_lease_reaches_takes_no_timer() {
+        assert!(needs_timer(Some(limits::VISIBILITY - Duration::from_secs(1))));
+        assert!(!needs_timer(Some(limits::VISIBILITY)) && !needs_timer(None));
     }
 }

@@ -328,14 +328,14 @@ impl Dispatcher {
         self.start_waiting(now);
     }
 
-    /// Calls the handler for a batch, and concludes its messages; `None` if no lease of the batch was still held.
+    /// Calls the handler for a batch, and takes and concludes its messages; `None` if no lease of the batch was still held.
     ///
     /// No `async fn`: its future has room for its arguments twice.
-    pub(super) fn handle(
-        &self,
-        batch: Vec<HeldMessage>,
-    ) -> impl Future<Output = Option<EndedCall>> + Send + '_ {
-        let mut batch = self.without_lost(batch);
+    pub(super) fn handle<'a>(
+        &'a self,
+        batch: &'a mut Vec<HeldMessage>,
+    ) -> impl Future<Output = Option<EndedCall>> + Send + 'a {
+        *batch = self.without_lost(std::mem::take(batch));
         async move {
             if batch.is_empty() {
                 return None;
@@ -344,16 +344,16 @@ impl Dispatcher {
             let began = Instant::now();
             let _guards: Box<[CallGuard]> =
                 parts.observers.iter().filter_map(|observer| observer.call_started()).collect();
-            let running = self.note_start(&mut batch, began);
-            let (span, process) = self.span_of(&batch);
+            let running = self.note_start(batch, began);
+            let (span, process) = self.span_of(batch);
             if let Some(process) = &process {
-                for held in &mut batch {
+                for held in &mut *batch {
                     held.lease.set_trace(process.trace().clone());
                 }
             }
             let (end, cause) = {
                 let trace = process.as_ref().map(|process| process.trace().clone());
-                let call = pin!(parts.caller.call(&batch, began, trace).instrument(span));
+                let call = pin!(parts.caller.call(batch, began, trace).instrument(span));
                 with_cause(call).await
             };
             drop(running);
@@ -361,8 +361,8 @@ impl Dispatcher {
             let cause = cause.filter(|_| matches!(end, CallEnd::Answered(_)));
             let ended_at = Instant::now();
             let ended = EndedCall { took: ended_at - began, messages: batch.len(), at: ended_at, cause };
-            self.note_response(&end, &batch, &ended);
-            let conclusion = self.conclude(batch, end, &ended, process.as_deref());
+            self.note_response(&end, batch, &ended);
+            let conclusion = self.conclude(std::mem::take(batch), end, &ended, process.as_deref());
             (conclusion == CallConclusion::Ran).then_some(ended)
         }
     }
@@ -414,9 +414,8 @@ impl Dispatcher {
                 metrics.queue_wait.observe(age.as_secs_f64());
             }
         }
-        let HeldMessage { message, .. } = batch.first()?;
-        let (messages, first, receive_count) = (batch.len(), message.id.clone(), message.receive_count);
-        Some(running.begin(RunningCall { began, messages, first, receive_count, report_at: None }))
+        let (messages, first) = (batch.len(), batch.first()?.message.clone());
+        Some(running.begin(RunningCall { began, messages, first, report_at: None }))
     }
 
     /// The span of a call, and its trace while traces are on.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::{
     in_progress::{InProgress, InProgressEntry},
-    message::MessageId,
+    message::Message,
     telemetry::{Computed, Counter, MetricScope, metric_group},
 };
 
@@ -44,10 +44,8 @@ pub(crate) struct RunningCall {
     pub(crate) began: Instant,
     /// The number of its messages.
     pub(crate) messages: usize,
-    /// The id of the first.
-    pub(crate) first: MessageId,
-    /// The receive count of the first.
-    pub(crate) receive_count: u32,
+    /// The first of them.
+    pub(crate) first: Arc<Message>,
     /// The age at which it is reported next, once it was.
     pub(crate) report_at: Option<Duration>,
 }
@@ -200,5 +198,16 @@ impl RunningCalls {
     /// Calls the function with each call that runs.
     pub(crate) fn each(&self, visit: impl FnMut(&mut RunningCall)) {
         self.calls.each(visit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_running_call_takes_little_memory() {
+        // There is one for each message in flight, in a table that doubles.
+        assert!(size_of::<RunningCall>() <= 48, "{}", size_of::<RunningCall>());
     }
 }

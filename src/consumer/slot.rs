@@ -22,14 +22,12 @@ impl Slot {
     }
 
     /// Runs one call after another while messages wait.
-    ///
-    /// No `async fn`: its future has room for its arguments twice.
-    pub(super) fn run(mut self, batch: Vec<HeldMessage>) -> impl Future<Output = ()> + Send + 'static {
-        let mut next = Some(batch);
+    #[expect(clippy::manual_async_fn, reason = "the future of an async fn has room for its arguments twice")]
+    pub(super) fn run(mut self, mut batch: Vec<HeldMessage>) -> impl Future<Output = ()> + Send + 'static {
         async move {
-            while let Some(batch) = next.take() {
-                let ended = self.dispatcher.handle(batch).await;
-                next = self.next_batch(ended);
+            while !batch.is_empty() {
+                let ended = self.dispatcher.handle(&mut batch).await;
+                batch = self.next_batch(ended).unwrap_or_default();
                 // Lets other tasks run even if no handler ever waits.
                 tokio::task::consume_budget().await;
             }
@@ -77,6 +75,6 @@ mod tests {
     fn a_call_in_flight_takes_little_memory() {
         let bytes = size(|slot: Slot| slot.run(Vec::new()));
         // With what tokio adds, the task takes 640 bytes, a multiple of 128.
-        assert!(bytes <= 520, "{bytes}");
+        assert!(bytes <= 432, "{bytes}");
     }
 }

@@ -67,15 +67,15 @@ impl StandstillWatch {
         }
     }
 
-    fn name_call(&self, RunningCall { first, receive_count, messages, .. }: &RunningCall, age: Duration) {
-        let _trace = self.leases.enter_trace_of(first);
-        let (queue, receive_count, messages) = (&*self.queue, *receive_count, *messages);
+    fn name_call(&self, RunningCall { first, messages, .. }: &RunningCall, age: Duration) {
+        let _trace = self.leases.enter_trace_of(&first.id);
+        let (queue, messages) = (&*self.queue, *messages);
         events::CallRunsLong {
             queue,
-            message_id: first,
+            message_id: &first.id,
             messages,
             seconds: age.as_secs_f64(),
-            receive_count,
+            receive_count: first.receive_count,
         }
         .emit(self.scope.warnings());
     }

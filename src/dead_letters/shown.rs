@@ -63,6 +63,7 @@ impl ShownMessage {
         let mut message = message.clone();
         remove_record(&mut message);
         let age = message.age_at(now);
+        let system = message.system.into_inner();
         let attributes = message.attributes.into_iter().map(|(name, attribute)| {
             let value = match attribute.content {
                 AttributeContent::Text(text) => text,
@@ -75,8 +76,8 @@ impl ShownMessage {
             sent_at: message.sent_at.map(|at| humantime::format_rfc3339_millis(at).to_string()),
             age_seconds: age.map(|age| age.as_secs()),
             receives: message.receive_count,
-            group_id: message.system.group_id,
-            source_arn: message.system.dead_letter_source_arn,
+            group_id: system.group_id,
+            source_arn: system.dead_letter_source_arn,
             rejected,
             attributes: attributes.collect(),
             body: message.body,

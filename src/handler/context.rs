@@ -22,11 +22,21 @@ pub struct Context {
     pub last_attempt: Option<NonZeroU32>,
     /// When the call is ended, if it has a time limit.
     pub deadline: Option<Instant>,
-    lease: ContextLease,
-    cancellation: CancellationToken,
-    trace: Option<Arc<Trace>>,
+    call: Arc<CallContext<dyn LeaseTime>>,
+}
+
+/// The part of a context that never changes.
+///
+/// Its clones share it, because the future of an `async fn` has room for its context twice.
+pub(crate) struct CallContext<L: ?Sized> {
+    /// Cancels the handler.
+    pub(crate) cancellation: CancellationToken,
+    /// The trace that the call is part of.
+    pub(crate) trace: Option<Arc<Trace>>,
     /// Starts the time limit, if the call may wait before it runs.
-    clock: Option<Arc<CallClock>>,
+    pub(crate) clock: Option<Arc<CallClock>>,
+    /// The lease of the message.
+    pub(crate) lease: L,
 }
 
 /// The lease of a message, as its handler sees it.
@@ -35,47 +45,31 @@ pub(crate) trait LeaseTime: Send + Sync + 'static {
     fn deadline(&self) -> Option<Instant>;
 }
 
-#[derive(Clone)]
-enum ContextLease {
-    Fixed(Instant),
-    Extended(Arc<dyn LeaseTime>),
+/// A lease that is not extended.
+impl LeaseTime for Instant {
+    fn deadline(&self) -> Option<Instant> {
+        Some(*self)
+    }
 }
 
-impl fmt::Debug for ContextLease {
+impl<L: LeaseTime + ?Sized> fmt::Debug for CallContext<L> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fixed(deadline) => formatter.debug_tuple("Fixed").field(deadline).finish(),
-            Self::Extended(lease) => formatter.debug_tuple("Extended").field(&lease.deadline()).finish(),
-        }
+        let Self { cancellation, trace, clock, lease } = self;
+        let mut shown = formatter.debug_struct("CallContext");
+        shown.field("cancellation", cancellation).field("trace", trace).field("clock", clock);
+        shown.field("lease", &lease.deadline()).finish()
     }
 }
 
 impl Context {
     /// The context of a first attempt; the worker fires `cancellation` to stop the handler.
     pub fn new(queue: Arc<str>, lease_deadline: Instant, cancellation: CancellationToken) -> Self {
-        Self::with(queue, ContextLease::Fixed(lease_deadline), cancellation)
+        Self::of_call(queue, CallContext { cancellation, trace: None, clock: None, lease: lease_deadline })
     }
 
-    /// The context of a first attempt whose lease is extended.
-    pub(crate) fn of_lease(
-        queue: Arc<str>,
-        lease: Arc<dyn LeaseTime>,
-        cancellation: CancellationToken,
-    ) -> Self {
-        Self::with(queue, ContextLease::Extended(lease), cancellation)
-    }
-
-    fn with(queue: Arc<str>, lease: ContextLease, cancellation: CancellationToken) -> Self {
-        Self {
-            queue,
-            attempt: 1,
-            last_attempt: None,
-            deadline: None,
-            lease,
-            cancellation,
-            trace: None,
-            clock: None,
-        }
+    /// The context of a first attempt in this call.
+    pub(crate) fn of_call(queue: Arc<str>, call: CallContext<impl LeaseTime>) -> Self {
+        Self { queue, attempt: 1, last_attempt: None, deadline: None, call: Arc::new(call) }
     }
 
     /// Sets when the call is ended.
@@ -99,28 +93,14 @@ impl Context {
         self
     }
 
-    /// Sets the trace that the call is part of.
-    #[must_use]
-    pub(crate) fn with_trace(mut self, trace: Option<Arc<Trace>>) -> Self {
-        self.trace = trace;
-        self
-    }
-
-    /// Sets the clock that starts once the call has an instance to run on.
-    #[must_use]
-    pub(crate) fn with_clock(mut self, clock: Option<Arc<CallClock>>) -> Self {
-        self.clock = clock;
-        self
-    }
-
     /// The clock that starts once the call has an instance to run on.
     pub(crate) fn clock(&self) -> Option<Arc<CallClock>> {
-        self.clock.clone()
+        self.call.clock.clone()
     }
 
     /// Starts the clock, for a call that waits for nothing.
     pub(super) fn start_clock(&mut self) {
-        if let Some(clock) = &self.clock {
+        if let Some(clock) = &self.call.clock {
             self.deadline = clock.start();
         }
     }
@@ -129,12 +109,12 @@ impl Context {
     ///
     /// The span of the call is also the current one, of `tracing` and of OpenTelemetry.
     pub(crate) fn trace(&self) -> Option<&Trace> {
-        self.trace.as_deref()
+        self.call.trace.as_deref()
     }
 
     /// The trace of the call, to share with the context of a batch.
     pub(crate) fn shared_trace(&self) -> Option<Arc<Trace>> {
-        self.trace.clone()
+        self.call.trace.clone()
     }
 
     /// The call's span as a W3C `traceparent`, to pass on with requests; `None` while traces are off.
@@ -149,10 +129,7 @@ impl Context {
 
     /// When the lease ends unless the worker extends it, which it does by itself; `None` once it is lost.
     pub fn lease_deadline(&self) -> Option<Instant> {
-        match &self.lease {
-            ContextLease::Fixed(deadline) => Some(*deadline),
-            ContextLease::Extended(lease) => lease.deadline(),
-        }
+        self.call.lease.deadline()
     }
 
     /// The time until the lease ends unless it is extended; zero once it is lost.
@@ -168,12 +145,12 @@ impl Context {
 
     /// Waits until the lease is lost, or the drain limit is near; the call is dropped a second later.
     pub fn cancelled(&self) -> WaitForCancellationFuture<'_> {
-        self.cancellation.cancelled()
+        self.call.cancellation.cancelled()
     }
 
     /// True once the call is cancelled.
     pub fn is_cancelled(&self) -> bool {
-        self.cancellation.is_cancelled()
+        self.call.cancellation.is_cancelled()
     }
 
     /// The token that fires with [`cancelled`](Self::cancelled), for work that the call has spawned.
@@ -200,6 +177,16 @@ impl Context {
     /// # let _ = longshore::handler::AnyHandler::from(handler);
     /// ```
     pub fn cancellation_token(&self) -> CancellationToken {
-        self.cancellation.child_token()
+        self.call.cancellation.child_token()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_is_small_because_futures_hold_it_twice() {
+        assert!(size_of::<Context>() <= 56, "{}", size_of::<Context>());
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     cell::Cell,
     fmt,
+    future::poll_fn,
     pin::Pin,
     sync::{Arc, OnceLock},
 };
@@ -113,13 +114,17 @@ tokio::task_local! {
 
 /// Runs a call; returns with its result the cause of failure that its handler counted meanwhile.
 ///
-/// The call is borrowed: every async function that takes it by value holds it once more, for as long as it runs.
-pub(crate) async fn with_cause<F: Future>(call: Pin<&mut F>) -> (F::Output, Option<FailureCause>) {
-    let noted = async {
-        let result = call.await;
-        (result, CALL_CAUSE.with(Cell::get))
-    };
-    CALL_CAUSE.scope(Cell::new(None), noted).await
+/// The call is borrowed, and this is no async function: it would have room for its argument twice for as long as the call runs.
+pub(crate) fn with_cause<F: Future>(
+    mut call: Pin<&mut F>,
+) -> impl Future<Output = (F::Output, Option<FailureCause>)> {
+    let mut cause = None;
+    poll_fn(move |context| {
+        let poll = || (call.as_mut().poll(context), CALL_CAUSE.with(Cell::get));
+        let (polled, noted) = CALL_CAUSE.sync_scope(Cell::new(cause), poll);
+        cause = noted;
+        polled.map(|result| (result, cause))
+    })
 }
 
 /// The metrics of a handler that counts its failures itself, with a group `G` of its own.

@@ -55,7 +55,7 @@ pub use self::{
 };
 pub(crate) use self::{
     any::{CallSize, CallWrapper, Placement},
-    context::LeaseTime,
+    context::{CallContext, LeaseTime},
     metrics::{FailureCounter, with_cause},
     outcome::Unavailable,
 };

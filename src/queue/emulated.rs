@@ -203,7 +203,7 @@ fn message(received: DeliveredMessage, wanted: Wanted) -> Message {
         receive_count: received.receive_count,
         sent_at: Some(content.sent_at),
         attributes,
-        system,
+        system: system.into(),
         receipt: Receipt::new(received.receipt_handle),
     }
 }
@@ -226,7 +226,8 @@ impl From<&MessageContent> for Message {
                 sequence_number: content.sequence_number.clone(),
                 trace_header: content.trace_header.clone(),
                 ..group_only(content)
-            },
+            }
+            .into(),
             ..Self::new(content.id.clone(), content.body.clone())
         }
     }

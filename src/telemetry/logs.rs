@@ -23,7 +23,11 @@ use tracing_subscriber::{
 };
 
 pub(crate) use self::escape::{LineForm, escaped, one_line};
-use self::{escape::EscapedLines, line::Line, span_fields::SpanFields};
+use self::{
+    escape::EscapedLines,
+    line::Line,
+    span_fields::{LinesInSpans, SpanFields},
+};
 use super::traces::Traces;
 use crate::settings::Problem;
 
@@ -136,7 +140,10 @@ impl Settings {
         };
         let lines = fmt::layer().with_writer(EscapedLines { form, inner: io::stderr });
         match form {
-            LineForm::Json => lines.json().event_format(Line).fmt_fields(SpanFields).boxed(),
+            LineForm::Json => {
+                let fields = SpanFields::default();
+                LinesInSpans { lines: lines.event_format(Line(fields.clone())), fields }.boxed()
+            }
             LineForm::Text | LineForm::ColouredText => {
                 lines.with_ansi(form == LineForm::ColouredText).boxed()
             }

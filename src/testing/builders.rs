@@ -90,13 +90,14 @@ impl From<TestMessage> for Arc<Message> {
 
 impl From<TestMessage> for OutgoingMessage {
     fn from(TestMessage(message): TestMessage) -> Self {
+        let system = message.system.into_inner();
         Self {
             body: message.body,
             attributes: message.attributes,
             delay: None,
-            group_id: message.system.group_id,
-            deduplication_id: message.system.deduplication_id,
-            trace_header: message.system.trace_header,
+            group_id: system.group_id,
+            deduplication_id: system.deduplication_id,
+            trace_header: system.trace_header,
         }
     }
 }

@@ -264,7 +264,7 @@ mod tests {
     use super::*;
     use crate::{
         consumer::{depth::Counts, running::RunningCall},
-        message::MessageId,
+        message::Message,
         telemetry::{Ending, Metrics},
     };
 
@@ -337,8 +337,7 @@ mod tests {
         let call = |id: &str| RunningCall {
             began: Instant::now(),
             messages: 1,
-            first: MessageId::new(id),
-            receive_count: 1,
+            first: Message::new(id, "").into(),
             report_at: None,
         };
         let running = ["a", "b"].map(|id| metrics.1.begin(call(id)));
@@ -357,8 +356,7 @@ mod tests {
     async fn the_first_line_comes_ten_seconds_after_the_start_and_counts_what_runs() {
         let (meter, metrics, _) = meter("orders");
         let began = Instant::now();
-        let call =
-            RunningCall { began, messages: 1, first: MessageId::new("a"), receive_count: 1, report_at: None };
+        let call = RunningCall { began, messages: 1, first: Message::new("a", "").into(), report_at: None };
         let _running = metrics.1.begin(call);
         let meters = Meters::default();
         meters.lock().unwrap().push(meter);

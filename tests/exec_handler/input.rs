@@ -123,7 +123,8 @@ async fn the_environment_describes_the_message() {
             sender_id: Some("AIDAEXAMPLE".to_owned()),
             trace_header: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
             ..SystemAttributes::default()
-        },
+        }
+        .into(),
         ..with_attributes([
             ("Title", AttributeValue::string("The Whistler\n'quoted' \"$HOME\" `id` 🚢")),
             ("Weeks.On-List", AttributeValue::number("6")),

@@ -43,7 +43,8 @@ pub(crate) fn message(body: &str) -> Message {
             group_id: Some("tenant-7".to_owned()),
             trace_header: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
             ..SystemAttributes::default()
-        },
+        }
+        .into(),
     }
 }
 

@@ -46,10 +46,10 @@ pub(crate) async fn a_dead_letter_keeps_what_it_was(harness: &dyn Harness) {
     receive_nothing(&*queue, "one receive was allowed").await;
     let dead = receive(&*dead_letters, LONG).await;
     assert_eq!((dead.id, dead.attributes), (id, outgoing.attributes));
-    assert_eq!((dead.system.trace_header, dead.sent_at), (outgoing.trace_header, held.sent_at));
+    assert_eq!((&dead.system.trace_header, dead.sent_at), (&outgoing.trace_header, held.sent_at));
     assert_eq!(dead.receive_count, 2, "the count goes on");
     let source = queue.describe().await.unwrap_or_else(|error| panic!("the queue does not answer: {error}"));
-    assert_eq!(dead.system.dead_letter_source_arn, Some(source.arn));
+    assert_eq!(dead.system.dead_letter_source_arn.as_deref(), Some(&*source.arn));
 }
 
 /// The dead-letter queue can be opened by its ARN in the redrive policy; a missing queue is an error for good.

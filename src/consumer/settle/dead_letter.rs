@@ -305,6 +305,7 @@ pub(super) fn has_record(message: &Message) -> bool {
 pub(crate) fn original(mut message: Message, deduplication_id: Option<String>) -> OutgoingMessage {
     remove_record(&mut message);
     let Message { body, attributes, system, .. } = message;
+    let system = system.into_inner();
     OutgoingMessage {
         body,
         attributes,

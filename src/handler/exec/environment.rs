@@ -160,7 +160,8 @@ mod tests {
                 first_received_at: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_545_082_649_185)),
                 trace_header: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
                 ..SystemAttributes::default()
-            },
+            }
+            .into(),
             ..Message::new("5fea7756", "body")
         };
         let value = |name| value_of(&message, name).unwrap();

@@ -257,7 +257,8 @@ mod tests {
                 first_received_at: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_545_082_649_185)),
                 sender_id: Some("AIDAEXAMPLE".to_owned()),
                 ..SystemAttributes::default()
-            },
+            }
+            .into(),
         }
     }
 
@@ -393,7 +394,7 @@ mod tests {
             receive_count: 1,
             sent_at: None,
             attributes: BTreeMap::from([("beanstalk.sqsd.path".to_owned(), AttributeValue::string(path))]),
-            system: SystemAttributes::default(),
+            system: SystemAttributes::default().into(),
         }
     }
 

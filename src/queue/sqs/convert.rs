@@ -46,7 +46,7 @@ pub(super) fn message(sdk: SdkMessage) -> Option<Message> {
         receive_count: receive_count.unwrap_or(1),
         sent_at,
         attributes: attributes(sdk.message_attributes.unwrap_or_default()),
-        system,
+        system: system.into(),
     })
 }
 

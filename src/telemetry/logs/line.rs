@@ -14,9 +14,11 @@ use tracing::{
     field::{Field, Visit},
 };
 use tracing_subscriber::{
-    fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, format::Writer},
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
     registry::LookupSpan,
 };
+
+use super::span_fields::SpanFields;
 
 /// The keys of every line; another field of such a name gets a trailing underscore.
 const OWN: [&str; 5] = ["timestamp", "level", "target", "trace_id", "span_id"];
@@ -24,9 +26,7 @@ const OWN: [&str; 5] = ["timestamp", "level", "target", "trace_id", "span_id"];
 const OF_TRACES: &str = "otel.";
 
 /// Writes a line: timestamp, level, message, the fields of the event, and those of the spans it is in.
-///
-/// The spans must be formatted by [`SpanFields`](super::span_fields::SpanFields).
-pub(super) struct Line;
+pub(super) struct Line(pub(super) SpanFields);
 
 impl<S, N> FormatEvent<S, N> for Line
 where
@@ -47,8 +47,8 @@ where
         fields.set("target", metadata.target());
         // The event overrides its spans, and an inner span the outer ones: the first value of a name is kept.
         for span in context.event_scope().into_iter().flatten() {
-            if let Some(formatted) = span.extensions().get::<FormattedFields<N>>() {
-                fields.set_all(&formatted.fields);
+            if let Some(of_span) = self.0.of(&span.id()) {
+                fields.set_all(&of_span);
             }
         }
         let span_context = Context::map_current(|current| current.span().span_context().clone());

@@ -98,7 +98,7 @@ fn a_fifo_copy_keeps_the_group_and_has_the_message_id_for_its_deduplication() {
         trace_header: Some("Root=1".to_owned()),
         ..SystemAttributes::default()
     };
-    let message = Message { system, ..Message::new("id-1", "body") };
+    let message = Message { system: system.into(), ..Message::new("id-1", "body") };
     let fifo = copied(message.clone(), "r", CopyLimits { fifo: true, ..STANDARD });
     assert_eq!((fifo.group_id.as_deref(), fifo.deduplication_id.as_deref()), (Some("g"), Some("id-1")));
     assert_eq!(fifo.trace_header.as_deref(), Some("Root=1"));

@@ -5,9 +5,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tracing::{Level, Span, field::Empty, info, info_span, subscriber::with_default};
+use tracing::{Span, field::Empty, info, info_span, subscriber::with_default};
+use tracing_subscriber::{Registry, fmt, layer::SubscriberExt as _};
 
-use super::{super::span_fields::SpanFields, *};
+use super::{super::span_fields::LinesInSpans, *};
 use crate::telemetry::context::TraceContext;
 
 #[derive(Clone, Default)]
@@ -27,14 +28,9 @@ impl io::Write for Written {
 fn line(write: impl FnOnce()) -> Map<String, Value> {
     let written = Written::default();
     let writer = written.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .event_format(Line)
-        .fmt_fields(SpanFields)
-        .with_max_level(Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    with_default(subscriber, write);
+    let fields = SpanFields::default();
+    let lines = fmt::layer().event_format(Line(fields.clone())).with_writer(move || writer.clone());
+    with_default(Registry::default().with(LinesInSpans { lines, fields }), write);
     let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");
     serde_json::from_str(&text).unwrap()
