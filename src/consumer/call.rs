@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_no_lease_reaches_takes_no_timer() {
-        assert!(needs_timer(Some(limits::VISIBILITY - Duration::from_secs(1))));
+        assert!(needs_timer(Some(limits::VISIBILITY.saturating_sub(Duration::from_secs(1)))));
         assert!(!needs_timer(Some(limits::VISIBILITY)) && !needs_timer(None));
     }
 }
