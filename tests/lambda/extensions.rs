@@ -102,6 +102,8 @@ async fn an_extension_that_ends_fails_the_invocation_and_the_environment_is_repl
     scene.send("on-request");
     let function = with(functions::liar(&[]), scene.extension("agent")).env("EXTENSION", "crash");
     let running = scene.start_here(function);
+    until("the function runs", || scene.runs().len() == 1).await;
+    scene.note("crash");
     scene.emptied().await;
     running.drain().await;
     assert_eq!((scene.runs_of("on-request"), scene.processes().len()), (vec![1, 2], 2));

@@ -161,11 +161,6 @@ impl Scene {
         lines.iter().filter_map(|line| line.strip_prefix(&start)?.parse().ok()).collect()
     }
 
-    /// Waits until a function has written these statuses: a drain may end it between its last answer and that line.
-    pub(crate) async fn wrote_statuses(&self, request: &str, expected: &[u16]) {
-        until(&format!("{request} has {expected:?}"), || self.statuses(request) == expected).await;
-    }
-
     /// Every run so far.
     pub(crate) fn runs(&self) -> Vec<Run> {
         self.lines().iter().filter_map(|line| run(line)).collect()

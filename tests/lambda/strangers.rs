@@ -52,9 +52,9 @@ async fn another_process_gets_no_work_and_can_answer_nothing() {
     assert_eq!((scene.held(), scene.runs_of("shows-its-id")), (1, vec![1]));
     scene.note("go");
     scene.emptied().await;
-    scene.wrote_statuses("own", &[202]).await;
+    until("the function has written", || scene.statuses("own").len() == 1).await;
     assert_eq!(running.drain().await, Drained::All);
-    assert_eq!(scene.runs_of("shows-its-id"), [1]);
+    assert_eq!((scene.runs_of("shows-its-id"), scene.statuses("own")), (vec![1], vec![202]));
 }
 
 #[tokio::test]

@@ -52,18 +52,13 @@ async fn handle(event: LambdaEvent) -> Result<(), Error> {
             note(&format!("agent INVOKE {}", event.request_id))?;
             match mode().as_str() {
                 "crash" if !has("agent crashes")? => {
-                    // Its end is also that of the function, which is to have written its line before.
-                    while !has("on-request ")? {
-                        tokio::time::sleep(Duration::from_millis(10)).await;
-                    }
+                    wait_for("crash").await?;
                     note("agent crashes")?;
                     eprintln!("the agent has lost its licence");
                     process::exit(9);
                 }
                 "slow" => {
-                    while !has("go")? {
-                        tokio::time::sleep(Duration::from_millis(10)).await;
-                    }
+                    wait_for("go").await?;
                     note("agent flushed")?;
                 }
                 _ => {}
@@ -84,9 +79,15 @@ fn mode() -> String {
     env::var("EXTENSION").unwrap_or_default()
 }
 
-/// True if a line of the journal starts so.
-fn has(start: &str) -> Result<bool, Error> {
-    Ok(std::fs::read_to_string(env::var("JOURNAL")?)?.lines().any(|line| line.starts_with(start)))
+async fn wait_for(line: &str) -> Result<(), Error> {
+    while !has(line)? {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}
+
+fn has(line: &str) -> Result<bool, Error> {
+    Ok(std::fs::read_to_string(env::var("JOURNAL")?)?.lines().any(|own| own == line))
 }
 
 fn note(line: &str) -> Result<(), Error> {
